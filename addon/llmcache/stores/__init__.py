@@ -1,0 +1,35 @@
+"""Where entries live: key -> entry, behind one small protocol.
+
+A store knows nothing of calls, dialects or modes.
+TTL belongs to the entry, eviction to the store; an expired or unreadable entry is simply not there.
+Drivers are imported by `build.open_store`, inside the arm that chose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ..chat import Entry
+
+EVICTION = ("lru", "lfu", "fifo")
+"""What goes first when a store is full: least recently used, least frequently used, oldest."""
+
+
+class Store(Protocol):
+    """Key -> entry. Every method may raise `BackendError`, and nothing else."""
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
+
+    async def put(self, entry: Entry) -> None:
+        """Store the entry durably, replacing one of the same key. Returns when it can be read back."""
+
+    async def delete(self, key: str) -> bool:
+        """Remove the entry. Returns whether it was there."""
+
+    def scan(self) -> AsyncIterator[Entry]:
+        """Yield every live entry, newest first."""
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go of every resource. May be called twice."""
