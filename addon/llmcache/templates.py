@@ -164,7 +164,7 @@ def _encode(text: str) -> bytes:
         raise TemplateError("it holds half of a surrogate pair, which is no character") from None
 
 
-_VERB = re.compile(r"%(?:[-+# 0]*(?:\[\d+\])?[\d.*]*.)?", re.DOTALL)
+_VERB = re.compile(r"%(?:[-+# 0]*(?:\[\d+\])?[\d.*]*\S)?")
 _QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
 _STRING_OR_ESCAPE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\\r\\n|\\n')
 _ESCAPES = {r"\r\n": "\r\n", r"\n": "\n"}
