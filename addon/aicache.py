@@ -1,0 +1,315 @@
+"""The mitmproxy hooks of aicache, and nothing else: `mitmdump -s addon/aicache.py`.
+
+Hooks translate between flows and the engine in `llmcache`; what is the same call, what may be stored and what is
+answered is decided there. Measured facts behind each line: mitmproxy 11.0.2 and 12.2.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import assert_never
+
+from llmcache import capture, config, wire
+from llmcache.build import build_engine
+from llmcache.chat import BackendError, Bypass, Entry, Hit, Miss, Refusal, Reply, Request, WireError
+from llmcache.engine import Engine, Ticket
+from llmcache.stats import Observation, Stats
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy import mode_specs, server_hooks
+
+log = logging.getLogger("aicache")
+
+SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
+
+
+class Tee:
+    """A copy of a streamed reply, kept while it flows; never raises, never delays, never changes a byte.
+
+    *inner* is what another addon had set as the flow's stream; it goes on seeing the same chunks.
+    """
+
+    def __init__(self, started: float, limit: int, inner: object = None) -> None:
+        self.pieces: list[tuple[int, bytes]] = []
+        self.over = False
+        """Whether the reply passed the limit and the copy was dropped."""
+        self._started, self._left, self._inner = started, limit, inner if callable(inner) else None
+
+    def __call__(self, data: bytes) -> bytes:
+        """Keep *data* and hand it on."""
+        if data and not self.over:
+            self._left -= len(data)
+            if self._left < 0:
+                self.over = True
+                self.pieces.clear()
+            else:
+                self.pieces.append((int((time.time() - self._started) * 1000), data))
+        return self._inner(data) if self._inner else data
+
+
+class AiCache:
+    """The addon: options, then the hooks in the order in which a flow meets them."""
+
+    def __init__(self, observe: Stats | None = None) -> None:
+        self.stats = observe or Stats()
+        self.settings: config.Config | None = None
+        self.engine: Engine | None = None
+        self._started = False
+
+    # ---- options
+
+    def load(self, loader: Loader) -> None:
+        """Declare the options."""
+        loader.add_option("aicache_config", str, "", "Configuration file; default: the config.yaml beside the addon.")
+        loader.add_option("aicache_mode", str, "", "cache, record, replay or off; default: what the file says.")
+        loader.add_option("aicache_store", str, "", "memory, or sqlite:PATH; default: what the file says.")
+
+    def configure(self, updated: set[str]) -> None:
+        """Read the settings anew when one of the options changed. Raises `OptionsError` with every problem."""
+        if not updated & OPTIONS:
+            return
+        options = ctx.options
+        path = options.aicache_config or (str(SHIPPED_CONFIG) if SHIPPED_CONFIG.exists() else None)
+        given = {"mode": options.aicache_mode, "store": options.aicache_store}
+        try:
+            self.settings = config.load(path, {name: value for name, value in given.items() if value})
+        except config.ConfigError as error:
+            raise exceptions.OptionsError(f"aicache: {error}") from error
+        for warning in self.settings.warnings:
+            log.warning("%s", warning)
+        if self._started:
+            self._open()
+
+    def running(self) -> None:
+        """Start: refuse misspelt options, never touch an upstream before a call needs it, say what is on."""
+        self._started = True
+        if unknown := [name for name in ctx.options.deferred if name.startswith("aicache_")]:
+            log.error("aicache: unknown option %s; there are: %s", ", ".join(unknown), ", ".join(sorted(OPTIONS)))
+            ctx.master.shutdown()
+            return
+        self._open()
+
+    def _open(self) -> None:
+        """Make the engine that the settings describe; one that was running before stores what it has and closes."""
+        assert self.settings is not None
+        old, self.engine = self.engine, None
+        if old:
+            self._closing = asyncio.get_running_loop().create_task(old.close())
+        try:
+            self.engine = build_engine(self.settings, self._observe)
+        except BackendError as error:
+            log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the sentence, not our stack
+            ctx.master.shutdown()
+            return
+        ctx.options.update(connection_strategy="lazy")
+        if self.engine.replaying:
+            ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
+        log.info("aicache: mode %s, store %r", self.settings.mode, self.engine.store)
+
+    def _observe(self, seen: Observation) -> None:
+        self.stats(seen)
+        log.info("%s", seen.line())
+
+    # ---- hooks, in the order of a flow
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Answer the call from the store, or let it go upstream with a ticket."""
+        if self.engine is None or flow.response or flow.error or not flow.live:
+            return
+        try:
+            await self._request(self.engine, flow)
+        except Exception:
+            log.exception("aicache: internal error; in cache mode the call goes upstream untouched")
+            if self.engine.replaying:
+                flow.response = refusal(None, "internal error of aicache, see its log")
+
+    async def _request(self, engine: Engine, flow: http.HTTPFlow) -> None:
+        host = destination(flow)
+        path, _, query = flow.request.path.partition("?")
+        dialect = engine.claims(flow.request.method, host, path)
+        if dialect is None:
+            if engine.replaying:
+                flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
+            return
+        skip = strip_own_headers(flow.request.headers)
+        try:
+            request = read_request(flow, host, path, query, engine.rules.max_request)
+        except WireError as error:
+            outcome, ticket = engine.bypass(bare_request(flow, host, path), str(error)), None
+        else:
+            outcome, ticket = (engine.bypass(request, "skip-header"), None) if skip else await engine.lookup(dialect, request)
+        match outcome:
+            case Hit():
+                answer(flow, outcome)
+            case Refusal(message=message):
+                flow.response = refusal(dialect, message)
+            case Bypass(reason=reason):
+                flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
+            case Miss():
+                flow.metadata[STATUS] = "aicache; fwd=miss"
+                flow.metadata[TICKET] = ticket
+            case _:
+                assert_never(outcome)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Say what we did, and copy a stream while it flows."""
+        status = flow.metadata.get(STATUS)
+        if status is None or flow.response is None:
+            return
+        add_cache_status(flow.response, status)
+        ticket: Ticket | None = flow.metadata.get(TICKET)
+        if ticket is None or self.engine is None:
+            return
+        if ticket.call.form.streamed or is_stream(flow.response) or over(flow.response, self.engine.rules.max_body):
+            sent = flow.request.timestamp_end or time.time()
+            flow.metadata[TEE] = flow.response.stream = Tee(sent, self.engine.rules.max_body, flow.response.stream)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Hand the reply over for storing; nobody waits for it."""
+        self._finish(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """End a flow that broke: what arrived may be whole all the same (a client that left after the last event)."""
+        self._finish(flow)
+
+    def _finish(self, flow: http.HTTPFlow) -> None:
+        ticket: Ticket | None = flow.metadata.pop(TICKET, None)
+        tee: Tee | None = flow.metadata.pop(TEE, None)
+        if ticket is None or self.engine is None:
+            return
+        try:
+            seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
+            if reason := unrecordable(flow, tee):
+                self.engine.abandon(ticket, reason, seconds)
+            else:
+                self.engine.record(ticket, exchange_of(flow, tee, seconds))
+        except Exception:
+            log.exception("aicache: the reply was not stored; the client has it all the same")
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Refuse every connection in replay mode, whatever asked for it: the last door, behind all the others."""
+        if self.settings and self.settings.mode == "replay":
+            data.server.error = "aicache: replay mode, nothing leaves"
+
+    def done(self) -> Awaitable[None] | None:
+        """Store what was accepted. Returns a task: mitmproxy awaits it at the end, and not when a script is reloaded."""
+        if self.engine is None:
+            return None
+        engine, self.engine = self.engine, None
+        return asyncio.get_running_loop().create_task(engine.close())
+
+
+def destination(flow: http.HTTPFlow) -> str:
+    """Return the provider's name: where the flow goes, or in the transparent modes, which know an address, whom it asks for."""
+    if isinstance(flow.client_conn.proxy_mode, TRANSPARENT):
+        return (flow.client_conn.sni or flow.request.pretty_host).lower()
+    return flow.request.host.lower()
+
+
+def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> Request:
+    """Return the flow's request as the engine wants it. Raises `WireError` for a body that cannot be had."""
+    raw = flow.request.raw_content
+    if raw is None:
+        raise WireError("request-streamed")
+    body = capture.request_body(raw, flow.request.headers.get("content-encoding", ""), limit)
+    return bare_request(flow, host, path, query, body)
+
+
+def bare_request(flow: http.HTTPFlow, host: str, path: str, query: str = "", body: bytes = b"") -> Request:
+    """Return the flow's request with the *body* given."""
+    request = flow.request
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape")) for name, value in request.headers.fields
+    )
+    return Request(request.method, request.scheme, host, request.port, path, query, headers, body)
+
+
+def strip_own_headers(headers: http.Headers) -> bool:
+    """Take our headers out of the request, for they are not the provider's; return whether the call is to be skipped."""
+    skip = headers.pop("x-higress-skip-ai-cache", "").strip().lower() == "on"
+    for name in [name for name in headers if name.lower().startswith("x-aicache-")]:
+        del headers[name]
+    return skip
+
+
+def answer(flow: http.HTTPFlow, hit: Hit) -> None:
+    """Answer the flow from the store."""
+    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
+    fields += [
+        (b"content-length", str(len(hit.reply.body)).encode()),
+        (b"cache-status", cache_status(hit).encode()),
+        (b"age", str(age(hit.entry)).encode()),
+    ]
+    now = time.time()
+    flow.response = http.Response(
+        b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(fields), hit.reply.body, None, now, now
+    )
+    flow.comment = cache_status(hit)
+
+
+def cache_status(hit: Hit) -> str:
+    """Return the `Cache-Status` member of a hit (RFC 9211)."""
+    return "; ".join(["aicache", "hit", f"detail={hit.kind}", *(f"{name}={value}" for name, value in hit.detail.items())])
+
+
+def age(entry: Entry) -> int:
+    """Return the whole seconds since *entry* was recorded (RFC 9111 section 5.1), never negative."""
+    return max(0, int(time.time() - entry.created))
+
+
+def add_cache_status(response: http.Response, member: str) -> None:
+    """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
+    before = response.headers.get("cache-status")
+    response.headers["cache-status"] = f"{before}, {member}" if before else member
+
+
+def refusal(dialect: wire.Dialect | None, message: str) -> http.Response:
+    """Return the 424 of replay mode: SDKs neither retry it nor take it for the provider's own."""
+    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", "aicache_no_recording")
+    head = {"content-type": "application/json", "x-should-retry": "false", "cache-status": "aicache; detail=refused"}
+    return http.Response.make(424, body, head)
+
+
+def is_stream(response: http.Response) -> bool:
+    """Whether the provider announces a stream, asked for or not."""
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() in STREAM_TYPES
+
+
+def over(response: http.Response, limit: int) -> bool:
+    """Whether the reply says that it is larger than *limit*: then it flows by instead of being collected."""
+    length = response.headers.get("content-length", "")
+    return length.isdecimal() and int(length) > limit
+
+
+def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
+    """Return why the reply cannot be recorded, or nothing."""
+    if flow.response is None:
+        return "client-left" if flow.client_conn.timestamp_end else "upstream-failed"
+    if tee is None and (flow.error or flow.response.raw_content is None):
+        return "upstream-failed" if flow.error else "streamed-past"
+    return "too-large" if tee and tee.over else ""
+
+
+def exchange_of(flow: http.HTTPFlow, tee: Tee | None, seconds: float) -> capture.Exchange:
+    """Return what came from upstream."""
+    assert flow.response is not None
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
+        for name, value in flow.response.headers.fields
+    )
+    pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
+    return capture.Exchange(flow.response.status_code, headers, pieces, seconds, streamed=tee is not None)
+
+
+OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
+STATUS, TICKET, TEE = "aicache.status", "aicache.ticket", "aicache.tee"
+STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
+TRANSPARENT = tuple(
+    mode for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode")) if mode
+)
+
+addons = [AiCache()]

@@ -1,0 +1,91 @@
+"""Config -> Engine: the only place that knows every part.
+
+Opens no file and no socket but the scope key; stores open themselves on first use.
+A backend is one `case` here, with its driver imported inside the arm that chose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import config
+from .answer import AnswerRule
+from .engine import Engine, Rules
+from .question import QuestionRule
+from .scope import Scope, read_secret
+from .stats import Observation
+
+if TYPE_CHECKING:
+    from .stores.memory import MemoryStore
+    from .stores.sqlite import SqliteStore
+
+
+def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
+    """Return the engine that *settings* describe. Raises `BackendError` when the scope key cannot be read."""
+    return Engine(open_store(settings.cache), open_scope(settings), rules(settings), observe)
+
+
+def open_store(cache: config.Cache) -> SqliteStore | MemoryStore:
+    """Return the store that *cache* names; it opens on first use."""
+    match cache.type:
+        case "memory":
+            from .stores.memory import MemoryStore  # noqa: PLC0415 - see the module's docstring
+
+            return MemoryStore(cache.max_entries, cache.max_bytes, cache.eviction)
+        case "sqlite":
+            from .stores.sqlite import SqliteStore  # noqa: PLC0415 - see the module's docstring
+
+            return SqliteStore(cache.path, cache.max_entries, cache.max_bytes, cache.eviction)
+        case other:
+            raise AssertionError(f"the configuration let the store {other!r} through")
+
+
+def open_scope(settings: config.Config) -> Scope:
+    """Return what keeps users apart: the key of the credential digest, kept beside the store, and the namespace."""
+    if settings.scope.mode == "shared":
+        return Scope(None, settings.namespace)
+    if settings.scope.secret:
+        return Scope(settings.scope.secret.encode()[:64], settings.namespace)
+    return Scope(read_secret(scope_key_path(settings.cache)), settings.namespace)
+
+
+def scope_key_path(cache: config.Cache) -> Path:
+    """Return where the key of the credential digest is kept: beside the database, or in the user's cache folder."""
+    return (cache.path if cache.type == "sqlite" else config.default_path()).with_name("scope.key")
+
+
+def rules(settings: config.Config) -> Rules:
+    """Return what the engine needs of *settings*."""
+    higress = settings.compat == "higress"
+    return Rules(
+        mode=settings.mode,
+        hosts=settings.match.hosts,
+        question=_question(settings, higress=higress),
+        answer=_answer(settings),
+        higress_prefix=settings.cache.key_prefix if higress else None,
+        finish_reasons=settings.admit.finish_reasons,
+        ttl=settings.cache.ttl,
+        max_body=settings.limits.max_body,
+        max_request=settings.limits.max_request,
+        deadline=settings.deadlines.store / 1000,
+    )
+
+
+def _question(settings: config.Config, *, higress: bool) -> QuestionRule:
+    """Read the question by path only where the user names one: a dialect finds its own last question faster."""
+    named = higress or "cacheKeyFrom" in settings.explicit
+    return QuestionRule(settings.cache_key_strategy, settings.cache_key_from if named else None)
+
+
+def _answer(settings: config.Config) -> AnswerRule | None:
+    if settings.response_template is None and settings.stream_response_template is None:
+        return None
+    return AnswerRule(
+        settings.cache_value_from,
+        settings.cache_stream_value_from,
+        settings.cache_tool_calls_from,
+        settings.response_template,
+        settings.stream_response_template,
+    )

@@ -1,0 +1,100 @@
+"""A real mitmdump with the addon, in a process of its own; every port is free, every folder private."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDON = ROOT / "addon" / "aicache.py"
+MITMDUMP = Path(sys.executable).with_name("mitmdump")
+LISTENING = re.compile(r"listening at (?:\S*?://)?(?:\S*?@)?\*?([\d.]*):(\d+)")
+
+
+class Mitmdump:
+    """The process; `port` is that of its first mode, `ports` those of all."""
+
+    def __init__(self, folder: Path, *args: str, modes: tuple[str, ...] = ("regular",), env: dict[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        command = [str(MITMDUMP), "-s", str(ADDON), "--set", f"confdir={folder / 'confdir'}"]
+        for mode in modes:
+            command += ["--mode", mode if "@" in mode else f"{mode}@127.0.0.1:0"]
+        self.lines: list[str] = []
+        self.ports: list[int] = []
+        self._modes = len(modes)
+        self._fresh: queue.Queue[str | None] = queue.Queue()
+        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1", **(env or {})}
+        self.process = subprocess.Popen(
+            [*command, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._fresh.put(line)
+        self._fresh.put(None)
+
+    def __enter__(self) -> Mitmdump:
+        while len(self.ports) < self._modes:
+            line = self._fresh.get(timeout=30)
+            assert line is not None, f"mitmdump ended:\n{self.output}"
+            if found := LISTENING.search(line):
+                self.ports.append(int(found.group(2)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port of the first mode."""
+        return self.ports[0]
+
+    @property
+    def url(self) -> str:
+        """The address of the first mode."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return "\n".join(self.lines)
+
+    @property
+    def ca(self) -> Path:
+        """Its certificate authority."""
+        return self.folder / "confdir" / "mitmproxy-ca-cert.pem"
+
+    def wait_for(self, text: str, count: int = 1, timeout: float = 20) -> None:
+        """Return when *text* has been printed *count* times."""
+        deadline = time.monotonic() + timeout
+        while self.output.count(text) < count:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} was not printed {count} times:\n{self.output}"
+            try:
+                self._fresh.get(timeout=min(left, 1))
+            except queue.Empty:
+                continue
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """End it and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            code = self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join(5)
+        return code
