@@ -1,0 +1,160 @@
+"""JSON text <-> JSON values, strict enough to take an identity from.
+
+`parse` reads a request: one value has one Python form, however it was spelled. `read` reads a reply: numbers stay
+as they were sent. `canonical` writes a value so that equal bytes mean equal values; `dumps` keeps the order of keys.
+Anything that two readers could understand differently is refused with `WireError`.
+It knows JSON (RFC 8259, I-JSON RFC 7493 for duplicate keys) and nothing of LLMs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import orjson
+
+from .chat import WireError
+
+MAX_DEPTH = 200
+"""Deepest nesting that is read. orjson writes 254 levels, and an identity wraps the value in a few more."""
+
+_EXACT = 2**53
+"""Up to here every integer is a double of its own, so `int(float)` is exact."""
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value of *body*, numbers in one form: `1.0`, `1e0` and `1` are the int 1, `-0.0` is 0.
+
+    A byte order mark is accepted. Raises `WireError` with `json-not-utf8`, `json-invalid`, `json-duplicate-key`,
+    `json-number` (NaN, Infinity, beyond a double, over 4300 digits) or `json-too-deep`.
+    """
+    return _decode(_IDENTITY, _text(body))
+
+
+def read(body: bytes | str) -> Any:
+    """Return the JSON value of *body* with numbers as they were sent (`1.0` stays a float). Raises as `parse` does."""
+    return _decode(_AS_SENT, _text(body) if isinstance(body, bytes) else body)
+
+
+def canonical(value: Any) -> bytes:
+    """Return compact JSON with sorted keys; two values that `parse` returned have equal bytes only if they are equal.
+
+    Not every output is UTF-8 text: what orjson cannot write (ints over 64 bits, lone surrogates) is written escaped.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def dumps(value: Any) -> bytes:
+    """Return compact JSON with the keys in their order."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def member(text: str, name: str) -> tuple[int, int] | None:
+    """Return where to cut the first member *name* with its comma out of the object *text*, or None without one.
+
+    *text* must be one valid JSON object. Cutting leaves every other character as it was.
+    """
+    at = _skip(text, text.index("{") + 1)
+    comma = -1
+    while text[at] == '"':
+        start = at
+        key, at = _SCAN.raw_decode(text, at)
+        _, at = _SCAN.raw_decode(text, _skip(text, _skip(text, at) + 1))
+        end, at = at, _skip(text, at)
+        more = text[at] == ","
+        if key == name and comma >= 0:
+            return comma, end
+        if key == name:
+            return start, _skip(text, at + 1) if more else end
+        if not more:
+            return None
+        comma, at = at, _skip(text, at + 1)
+    return None
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at : at + 1] in _BLANK:
+        at += 1
+    return at
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WireError("json-not-utf8") from None
+
+
+def _decode(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        value = decoder.decode(text)
+    except WireError:
+        raise
+    except RecursionError:
+        raise WireError("json-too-deep") from None
+    except json.JSONDecodeError:
+        raise WireError("json-invalid") from None
+    # A level needs a bracket, so few brackets prove that it is flat without a walk.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise WireError("json-too-deep")
+    return value
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+        depth += 1
+    return depth
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259, 4: readers disagree on which of two equal names counts; Go's gjson takes the first, Python the last.
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise WireError("json-duplicate-key")
+    return value
+
+
+def _int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python's own bound of 4300 digits
+        raise WireError("json-number") from None
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise WireError("json-number")
+    return value
+
+
+def _number(text: str) -> int | float:
+    value = _float(text)
+    if not value.is_integer():
+        return value
+    if abs(value) < _EXACT:
+        return int(value)
+    # 1e23 is no double; as an int it has to equal 100000000000000000000000.
+    exact = Decimal(text)
+    whole = int(exact)
+    return whole if whole == exact else int(value)
+
+
+def _constant(_: str) -> NoReturn:
+    raise WireError("json-number")
+
+
+_BLANK = frozenset(" \t\n\r")
+_SCAN = json.JSONDecoder()
+_IDENTITY = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int, parse_float=_number, parse_constant=_constant)
+_AS_SENT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant)

@@ -1,0 +1,244 @@
+"""A chat completion stream -> the one JSON body that the same answer would have been.
+
+Chunks are merged field by field: text is joined, lists of parts are joined, tool calls are gathered by their index,
+dicts are merged, and everything else must agree; what does not agree cannot be one body, which is `Lossy`.
+It does not decide whether the answer is good. Entry point: `assemble`.
+Source: OpenAI, "The chat completion chunk object"; what other providers do differently is said where it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .. import framing, jsontext
+from ..chat import Lossy, WireError
+
+DONE = "[DONE]"
+"""The data of the event that ends a stream."""
+
+Path = tuple[str, ...]
+
+TEXTS: frozenset[Path] = frozenset(
+    {
+        ("delta", "content"),
+        ("delta", "refusal"),
+        ("delta", "reasoning"),  # OpenRouter, Groq, vLLM
+        ("delta", "reasoning_content"),  # DeepSeek, DashScope, xAI, vLLM
+        ("delta", "reasoning_text"),  # GitHub Copilot
+        ("delta", "thinking"),
+        ("delta", "function_call", "arguments"),
+        ("delta", "tool_calls", "function", "arguments"),
+        ("delta", "tool_calls", "custom", "input"),
+        ("delta", "audio", "data"),
+        ("delta", "audio", "transcript"),
+        ("delta", "reasoning_details", "text"),
+        ("delta", "reasoning_details", "summary"),
+        ("delta", "reasoning_details", "data"),
+    }
+)
+"""Strings that come in fragments."""
+
+LISTS: frozenset[Path] = frozenset(
+    {
+        ("logprobs", "content"),
+        ("logprobs", "refusal"),
+        ("delta", "content"),  # Mistral's content parts
+        ("delta", "annotations"),  # OpenAI and OpenRouter, web search
+        ("delta", "images"),  # OpenRouter, image output
+        ("delta", "thinking_blocks"),  # LiteLLM
+    }
+)
+"""Lists that come in slices."""
+
+OBJECTS = {"chat.completion.chunk": "chat.completion", "chat.completion.done": "chat.completion"}
+"""What a chunk calls itself -> what the body calls itself (`.done` is Perplexity's last chunk)."""
+
+
+def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
+    """Return the chat.completion that *stream* adds up to.
+
+    Raises `Lossy` (the field) where chunks contradict each other, unless *strict* is off: then the later one counts.
+    Raises `WireError` for a payload that is no JSON object (`bad-event`).
+    """
+    body: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for chunk in chunks(framing.parse_sse(stream)):
+        for position, choice in enumerate(_dicts(chunk.pop("choices", None))):
+            index = choice.get("index")
+            number = index if isinstance(index, int) else position
+            _add(choices.setdefault(number, {"index": number}), choice, (), strict)
+        _add_top(body, chunk, strict)
+    body["choices"] = [_finished(choices[number]) for number in sorted(choices)]
+    return body
+
+
+def chunks(events: Iterable[framing.Event]) -> Iterable[dict[str, Any]]:
+    """Yield the payload of every event before `[DONE]`. Raises `WireError` (`bad-event`)."""
+    for event in events:
+        if event.data.strip() == DONE:
+            return
+        if not event.data.strip():
+            continue
+        yield payload(event)
+
+
+def payload(event: framing.Event) -> dict[str, Any]:
+    """Return the JSON object of an event. Raises `WireError` (`bad-event`)."""
+    try:
+        value = jsontext.read(event.data)
+    except WireError:
+        raise WireError("bad-event") from None
+    if not isinstance(value, dict):
+        raise WireError("bad-event")
+    return value
+
+
+def merge(old: Any, new: Any, path: Path, *, strict: bool) -> Any:
+    """Return what the values *old* and *new* of one field add up to."""
+    if _blank(new):
+        return new if old is None else old
+    if _blank(old):
+        return new
+    match old, new:
+        case str(), str() if path in TEXTS:
+            return old + new
+        case list(), list() if path in LISTS:
+            return old + new
+        case list(), list() if path == ("delta", "reasoning_details"):
+            return _details(old, new, path, strict)
+        case dict(), dict():
+            return _add(dict(old), new, path, strict)
+    if strict and not same(old, new):
+        raise Lossy(".".join(path))
+    return new
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two JSON values are equal, where True is not 1."""
+    return bool(left == right) and jsontext.canonical(left) == jsontext.canonical(right)
+
+
+def _add(into: dict[str, Any], new: dict[str, Any], path: Path, strict: bool) -> dict[str, Any]:
+    for key, value in new.items():
+        here = (*path, key)
+        if here == ("delta", "tool_calls") and isinstance(value, list):
+            into[key] = _calls(into.get(key) or [], value, here, strict)
+        elif here == ("message",):
+            continue  # Perplexity repeats the whole message so far beside the delta
+        elif key in into:
+            into[key] = merge(into[key], value, here, strict=strict)
+        else:
+            into[key] = _add({}, value, here, strict) if isinstance(value, dict) else value
+    return into
+
+
+def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
+    for key, value in chunk.items():
+        match key:
+            case "obfuscation":  # OpenAI: random characters that even out the sizes of chunks
+                continue
+            case "object":
+                body.setdefault(key, OBJECTS.get(value, value) if isinstance(value, str) else value)
+            case "created":
+                body[key] = body.get(key) or value  # the first that says something; some count on with the chunks
+            case "usage":
+                # Perplexity, and vLLM with continuous_usage_stats, count up with every chunk: the last one is right.
+                body[key] = value if value is not None else body.get(key)
+            case _:
+                body[key] = merge(body.get(key), value, (key,), strict=strict) if key in body else value
+
+
+def _calls(calls: list[Any], new: list[Any], path: Path, strict: bool) -> list[Any]:
+    calls = list(calls)
+    for fragment in new:
+        if not isinstance(fragment, dict):
+            raise Lossy(".".join(path))
+        at = _place(calls, fragment)
+        if at is None:
+            calls.append(dict(fragment))
+        else:
+            calls[at] = _add(dict(calls[at]), fragment, path, strict)
+    return calls
+
+
+def _place(calls: list[dict[str, Any]], fragment: dict[str, Any]) -> int | None:
+    """Return the position of the call that *fragment* continues, or None when it opens a new one.
+
+    OpenAI numbers its calls. Gemini's and some SGLang and Dynamo endpoints give every call the index 0 or none at all;
+    there a new id with a name, or a name after arguments that are whole already, opens the next call.
+    """
+    index, ident = fragment.get("index"), fragment.get("id")
+    if index is None and ident:
+        mine = [at for at, call in enumerate(calls) if call.get("id") == ident]
+    else:
+        mine = [at for at, call in enumerate(calls) if index is None or call.get("index") == index]
+    if not mine:
+        return None
+    last = calls[mine[-1]]
+    if not _named(fragment):
+        return mine[-1]
+    if ident and last.get("id") and ident != last["id"]:
+        return next((at for at in mine if calls[at].get("id") == ident), None)
+    return None if not ident and _ended(last) and _arguments(fragment) else mine[-1]
+
+
+def _named(call: dict[str, Any]) -> bool:
+    return any(isinstance(part := call.get(kind), dict) and part.get("name") for kind in ("function", "custom"))
+
+
+def _arguments(call: dict[str, Any]) -> str:
+    part = call.get("function")
+    text = part.get("arguments") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _ended(call: dict[str, Any]) -> bool:
+    text = _arguments(call).strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        jsontext.read(text)
+    except WireError:
+        return False
+    return True
+
+
+def _details(old: list[Any], new: list[Any], path: Path, strict: bool) -> list[Any]:
+    """Join OpenRouter's reasoning details: fragments of one block share its type and index."""
+    details = list(old)
+    for each in new:
+        last = details[-1] if details else None
+        if isinstance(each, dict) and isinstance(last, dict) and _one_block(last, each):
+            details[-1] = _add(dict(last), each, path, strict)
+        else:
+            details.append(each)
+    return details
+
+
+def _one_block(left: dict[str, Any], right: dict[str, Any]) -> bool:
+    index = left.get("index")
+    return isinstance(index, int) and index == right.get("index") and left.get("type") == right.get("type")
+
+
+def _finished(choice: dict[str, Any]) -> dict[str, Any]:
+    delta = choice.pop("delta", None)
+    message: dict[str, Any] = {"role": "assistant"}
+    for key, value in (delta if isinstance(delta, dict) else {}).items():
+        if key != "role" or value:
+            message[key] = _unnumbered(value) if key == "tool_calls" and isinstance(value, list) else value
+    return {"index": choice["index"], "message": message} | {k: v for k, v in choice.items() if k != "index"}
+
+
+def _unnumbered(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Order the calls by the index that only a stream needs, and leave it out."""
+    ordered = sorted(calls, key=lambda call: call["index"] if isinstance(call.get("index"), int) else len(calls))
+    return [{key: value for key, value in call.items() if key != "index"} for call in ordered]
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -1,0 +1,188 @@
+"""Whether a chat completion is whole, natural and good enough to be stored.
+
+It reads one reply, JSON or SSE, and answers with a slug when anything is missing or odd. The rule is caution: an answer
+that is not stored costs one call, a broken one that is stored costs a user's trust.
+Entry points: `judge`, `is_stream`.
+Source: OpenAI, "The chat completion object"; the finish reasons of other providers are named beside the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import framing, jsontext
+from ..chat import Call, Complete, Incomplete, Reply, Usage, Verdict, WireError
+from . import chat_assemble
+
+NATURAL = frozenset(
+    {
+        "stop",
+        "tool_calls",
+        "function_call",
+        "eos",  # Together
+        "eos_token",  # Hugging Face TGI
+        "stop_sequence",  # TGI, and gateways to Anthropic
+        "end_turn",  # gateways to Anthropic
+        "tool_use",  # gateways to Anthropic
+    }
+)
+"""Finish reasons after which nothing is missing.
+
+Not among them: `length`, `content_filter`, Mistral's `model_length` and `error`, DeepSeek's
+`insufficient_system_resource`, vLLM's `abort`, and every word that we do not know.
+"""
+
+_OK = 200
+
+
+def is_stream(reply: Reply) -> bool:
+    """Whether the body is a stream of events: by how it begins, else by its content type.
+
+    A JSON body never begins with a field name, so gateways that mislabel one as the other are understood.
+    """
+    start = reply.body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
+        return True
+    return reply.header("content-type").lower().startswith("text/event-stream")
+
+
+def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
+    """Return `Complete`, or `Incomplete` with the first thing that is wrong. Raises nothing."""
+    if reply.status != _OK:
+        return Incomplete(f"status-{reply.status}")
+    try:
+        body = _of_stream(reply.body) if is_stream(reply) else jsontext.read(reply.body)
+    except WireError as error:
+        return Incomplete(str(error) if is_stream(reply) else "not-json")
+    reason = _body(call, body, finish)
+    return Incomplete(reason) if reason else Complete(usage_of(body), _text(body.get("model")))
+
+
+def usage_of(body: dict[str, Any]) -> Usage:
+    """Return the tokens of a reply, wherever the provider says them; zeros where it does not."""
+    usage = _usage(body)
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if cached is None:  # DeepSeek, then Moonshot
+        cached = usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+
+
+def _usage(body: dict[str, Any]) -> dict[str, Any]:
+    groq = body.get("x_groq")  # Groq's streams, when include_usage is not asked for
+    choices = body.get("choices") or [{}]  # Moonshot's streams
+    places = (body.get("usage"), groq.get("usage") if isinstance(groq, dict) else None, choices[0].get("usage"))
+    return next((each for each in places if isinstance(each, dict)), {})
+
+
+def _of_stream(stream: bytes) -> dict[str, Any]:
+    """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
+    events = [event for event in framing.parse_sse(stream) if event.data.strip()]
+    if any(event.event == "error" for event in events):
+        raise WireError("error-event")
+    done = [event.data == chat_assemble.DONE for event in events]
+    ends = done.index(True) if True in done else len(events)
+    for event in events[:ends]:
+        if not event.whole:
+            raise WireError("truncated")
+        if chat_assemble.payload(event).get("error"):
+            raise WireError("error-event")
+    if ends == len(events):
+        raise WireError("truncated")
+    if ends + 1 < len(events):
+        raise WireError("after-done")
+    if "\N{REPLACEMENT CHARACTER}" in stream.decode("utf-8", "replace"):
+        _refuse_broken_text(stream)
+    return chat_assemble.assemble(stream, strict=False)
+
+
+def _refuse_broken_text(stream: bytes) -> None:
+    try:
+        stream.decode()
+    except UnicodeDecodeError:
+        raise WireError("bad-event") from None
+
+
+def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
+    """Return why the body is not good, or an empty string."""
+    if not isinstance(body, dict):
+        return "not-an-object"
+    if body.get("error"):
+        return "error-body"
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(each, dict) for each in choices):
+        return "choices-missing"
+    asked = call.body.get("n") if isinstance(call.body, dict) else None
+    if isinstance(asked, int) and len(choices) != asked:
+        return "choices-missing"
+    below = _below_limit(call, body)
+    reasons = (_finish(choice, finish, below) or _choice(choice) for choice in choices)
+    return next((reason for reason in reasons if reason), "")
+
+
+def _finish(choice: dict[str, Any], finish: frozenset[str], below: bool) -> str:
+    reason = choice.get("finish_reason", "")
+    if reason in NATURAL or reason in finish:
+        return ""
+    # Snowflake names no reason at all for Claude: "" in JSON, no such member in a stream. Then the proof is the usage,
+    # which comes last and says that the answer is shorter than the limit. A null is OpenAI's "not finished yet".
+    if reason == "":
+        return "" if below else "finish-unnamed"
+    return "truncated" if reason is None else f"finish-{reason}"
+
+
+def _below_limit(call: Call, body: dict[str, Any]) -> bool:
+    asked = call.body if isinstance(call.body, dict) else {}
+    limits = [limit for key in ("max_tokens", "max_completion_tokens") if isinstance(limit := asked.get(key), int)]
+    output = usage_of(body).output
+    return 0 < output < min(limits, default=output + 1)
+
+
+def _choice(choice: dict[str, Any]) -> str:
+    if choice.get("error"):  # OpenRouter
+        return "error-body"
+    message = choice.get("message")
+    if not isinstance(message, dict) or not _has_substance(message):
+        return "empty"
+    return "" if all(_callable(part) for part in _functions(message)) else "tool-arguments"
+
+
+def _has_substance(message: dict[str, Any]) -> bool:
+    """Whether the message says or asks for anything; reasoning alone is no answer."""
+    audio = message.get("audio")
+    return bool(
+        any(_said(message.get(key)) for key in ("content", "refusal", "images", "tool_calls"))
+        or any(_said(part.get("name")) for part in _functions(message))
+        or (isinstance(audio, dict) and any(_said(audio.get(key)) for key in ("data", "transcript")))
+    )
+
+
+def _said(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else isinstance(value, list) and bool(value)
+
+
+def _functions(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the functions that the message calls; custom tools take free text and are not among them."""
+    calls = message.get("tool_calls")
+    parts = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return [part for part in (*parts, message.get("function_call")) if isinstance(part, dict)]
+
+
+def _callable(function: dict[str, Any]) -> bool:
+    """Whether the arguments are JSON; an empty string is a call without arguments."""
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str) or not arguments.strip():
+        return True
+    try:
+        jsontext.read(arguments)
+    except WireError:
+        return False
+    return True
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,266 @@
+"""OpenAI chat completions, as OpenAI, Azure and the many compatible providers speak it.
+
+The verbs of a dialect: what is a call, what does it ask, when is its reply good, how is it written in another form.
+The work on replies is done by `chat_verdict`, `chat_assemble` and `chat_explode`; nothing here does I/O.
+Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; the compatible providers' pages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .. import framing, jsontext
+from ..chat import Bypass, Call, Form, Headers, Lossy, Reply, Request, Verdict, WireError
+from . import chat_verdict
+from .chat_assemble import DONE, assemble, payload
+from .chat_explode import explode
+
+NAME = "openai-chat"
+
+DENIED = {
+    "stream": "the form of the answer, not the answer",
+    "user": "an end user's id for abuse reports; the model never sees it",
+    "safety_identifier": "what replaces `user`",
+    "prompt_cache_key": "where the provider looks for its own prompt cache",
+    "prompt_cache_retention": "how long the provider keeps that cache",
+    "metadata": "labels for the provider's dashboard; the answer does not carry them",
+    "store": "whether the provider keeps the answer for its dashboard: a hit is not kept there again",
+}
+"""Members of the body that do not change the answer, each with the reason. Everything else is identity."""
+
+STREAM_OPTIONS = {
+    "include_usage": "part of the form: the stream ends with a usage chunk",
+    "include_obfuscation": "padding; a stream means the same with and without",
+}
+"""Members of `stream_options` that do not change the answer; an unknown one does, so it stays in the identity."""
+
+MEANINGFUL = frozenset(
+    {
+        "openai-beta",
+        "openai-organization",
+        "openai-project",
+        "extra-parameters",  # Azure AI: what becomes of unknown members of the body
+        "x-dashscope-datainspection",
+        "x-dashscope-workspace",
+        "x-portkey-config",  # gateways: the header chooses the provider
+        "x-portkey-provider",
+    }
+)
+"""Headers that change the answer. Attribution (OpenRouter's `http-referer`, `x-title`) does not."""
+
+CREDENTIALS = frozenset(
+    {"access_token", "api-key", "api_key", "apikey", "auth", "authorization", "code", "key", "sig", "signature"}
+    | {"subscription-key", "token", "x-api-key"}
+)
+"""Query parameters that say who asks, not what."""
+
+USAGE = frozenset({"usage"})
+
+
+def matches(method: str, path: str) -> bool:
+    """Whether this is a POST to `.../chat/completions`, whatever host and prefix."""
+    return method == "POST" and path.endswith("/chat/completions")
+
+
+def call(request: Request) -> Call | Bypass:
+    """Understand a request, or say why it is passed through: a slug such as `not-json` or `bad-messages`."""
+    body = _body(request)
+    if isinstance(body, Bypass):
+        return body
+    return Call(
+        dialect=NAME,
+        request=request,
+        model=body["model"] if isinstance(body.get("model"), str) else "",
+        form=_form(body),
+        path=request.path,
+        query=_query(request.query),
+        headers=tuple(sorted((name, value) for name, value in request.headers if name in MEANINGFUL)),
+        content=_content(body),
+        body=body,
+    )
+
+
+def question(call: Call) -> str:
+    """Return the last message's text; parts that are not all text as their JSON text; nothing as an empty string."""
+    content = call.body["messages"][-1].get("content")
+    match content:
+        case None:
+            return ""
+        case str():
+            return content
+        case list() if all(_is_text(part) for part in content):
+            return "\n".join(part["text"] for part in content)
+    return jsontext.canonical(content).decode()
+
+
+def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
+    """Decide whether *reply* is whole, natural and good. *finish*: further finish reasons to accept."""
+    return chat_verdict.judge(call, reply, finish)
+
+
+def reply_form(call: Call, reply: Reply) -> Form:
+    """Return the form that *reply* really has; the options are those that the call asked for."""
+    if not chat_verdict.is_stream(reply):
+        return Form("json")
+    return call.form if call.form.kind == "sse" else Form("sse")
+
+
+def convert(reply: Reply, recorded: Form, wanted: Form) -> Reply:
+    """Write *reply* (whose form is *recorded*) in the form *wanted*; the same form gives the same object.
+
+    Raises `Lossy` with the field where something would be lost or is not there.
+    """
+    try:
+        match recorded.kind, wanted.kind:
+            case "json", "json":
+                return reply
+            case "json", "sse":
+                return _as_stream(reply, wanted)
+            case "sse", "json":
+                return _as_json(reply)
+            case "sse", "sse":
+                return _as_other_stream(reply, recorded.options & USAGE, wanted.options & USAGE)
+    except WireError as error:
+        raise Lossy(str(error)) from None
+    raise Lossy(wanted.kind)
+
+
+def refusal(message: str, code: str) -> bytes:
+    """Return an error body as OpenAI writes them."""
+    error = {"message": message, "type": "aicache_refusal", "param": None, "code": code}
+    return jsontext.dumps({"error": error})
+
+
+def _body(request: Request) -> dict[str, Any] | Bypass:
+    """Return the body of a chat completion request, or why it is none."""
+    kind = request.header("content-type").partition(";")[0].strip().lower()
+    if kind not in ("application/json", ""):
+        return Bypass("not-json")
+    try:
+        body = jsontext.parse(request.body)
+    except WireError as error:
+        return Bypass("not-json" if str(error) == "json-invalid" else str(error))
+    if not isinstance(body, dict):
+        return Bypass("not-an-object")
+    reason = _wrong(body)
+    return Bypass(reason) if reason else body
+
+
+def _wrong(body: dict[str, Any]) -> str:
+    messages = body.get("messages")
+    if not messages:
+        return "no-messages"
+    if not isinstance(messages, list) or not all(_is_message(each) for each in messages):
+        return "bad-messages"
+    # "true" and 1 are taken for true by some providers and refused by others: nobody can say what the answer will be.
+    return "" if body.get("stream") is None or isinstance(body["stream"], bool) else "stream-not-bool"
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str)
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _form(body: dict[str, Any]) -> Form:
+    if not body.get("stream"):
+        return Form("json")
+    options = body.get("stream_options")
+    asked = isinstance(options, dict) and options.get("include_usage") is True
+    return Form("sse", USAGE if asked else frozenset())
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what of the body is identity."""
+    content = {key: value for key, value in body.items() if key not in DENIED}
+    options = content.pop("stream_options", None)
+    if isinstance(options, dict):
+        options = {key: value for key, value in options.items() if key not in STREAM_OPTIONS}
+    if options:
+        content["stream_options"] = options
+    return content
+
+
+def _query(query: str) -> tuple[tuple[str, str], ...]:
+    # surrogateescape: two different escapes that are no UTF-8 must stay two different values
+    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    return tuple((name, value) for name, value in pairs if name.lower() not in CREDENTIALS)
+
+
+def _as_stream(reply: Reply, wanted: Form) -> Reply:
+    body = jsontext.read(reply.body)
+    if not isinstance(body, dict):
+        raise Lossy("body")
+    events = explode(body, wanted)
+    headers = _typed(reply.headers, "text/event-stream; charset=utf-8")
+    return Reply(reply.status, headers, b"".join(events), tuple((0, len(event)) for event in events))
+
+
+def _as_json(reply: Reply) -> Reply:
+    body = assemble(reply.body)
+    if not isinstance(body.get("usage"), dict):
+        raise Lossy("usage")
+    return Reply(reply.status, _typed(reply.headers, "application/json"), jsontext.dumps(body))
+
+
+def _as_other_stream(reply: Reply, recorded: frozenset[str], wanted: frozenset[str]) -> Reply:
+    if recorded == wanted:
+        return reply
+    if not wanted:
+        return _cut(reply, _usage_spans(reply.body))
+    if isinstance(assemble(reply.body, strict=False).get("usage"), dict):
+        return reply  # many providers send usage unasked
+    raise Lossy("usage")
+
+
+def _usage_spans(stream: bytes) -> list[tuple[int, int]]:
+    """Return the byte ranges that are there only because usage was asked for: its chunk, and `"usage": null`."""
+    spans = []
+    for event in framing.parse_sse(stream):
+        if not event.data.strip() or event.data.strip() == DONE:
+            continue
+        chunk = payload(event)
+        if isinstance(chunk.get("usage"), dict) and chunk.get("choices") == []:
+            spans.append((event.start, event.end))
+        elif "usage" in chunk and chunk["usage"] is None:
+            spans += _member_span(stream, event)
+    return spans
+
+
+def _member_span(stream: bytes, event: framing.Event) -> list[tuple[int, int]]:
+    """Return where the member `usage` stands in the event; nothing when its data spans lines (a null does no harm)."""
+    data = event.data.encode()
+    at = stream.find(data, event.start, event.end)
+    span = jsontext.member(event.data, "usage")
+    if at < 0 or span is None:
+        return []
+    start, end = (len(event.data[:border].encode()) for border in span)
+    return [(at + start, at + end)]
+
+
+def _cut(reply: Reply, spans: list[tuple[int, int]]) -> Reply:
+    """Return the stream without the byte ranges *spans*; every chunk keeps its time and loses what it lost."""
+    body, at = bytearray(), 0
+    for start, end in spans:
+        body += reply.body[at:start]
+        at = end
+    body += reply.body[at:]
+    return Reply(reply.status, reply.headers, bytes(body), _shortened(reply.chunks, spans))
+
+
+def _shortened(chunks: tuple[tuple[int, int], ...], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    shorter, offset = [], 0
+    for when, length in chunks:
+        end = offset + length
+        lost = sum(max(0, min(end, stop) - max(offset, start)) for start, stop in spans)
+        if length > lost:
+            shorter.append((when, length - lost))
+        offset = end
+    return tuple(shorter)
+
+
+def _typed(headers: Headers, kind: str) -> Headers:
+    return (*((name, value) for name, value in headers if name != "content-type"), ("content-type", kind))
