@@ -43,10 +43,8 @@ LISTS: frozenset[Path] = frozenset(
     {
         ("logprobs", "content"),
         ("logprobs", "refusal"),
-        ("delta", "content"),  # Mistral's content parts
         ("delta", "annotations"),  # OpenAI and OpenRouter, web search
         ("delta", "images"),  # OpenRouter, image output
-        ("delta", "thinking_blocks"),  # LiteLLM
     }
 )
 """Lists that come in slices."""
@@ -55,12 +53,28 @@ OBJECTS = {"chat.completion.chunk": "chat.completion", "chat.completion.done": "
 """What a chunk calls itself -> what the body calls itself (`.done` is Perplexity's last chunk)."""
 
 
+class _Text:
+    """A text that is still coming, in its pieces: joined once, so that a long answer costs O(n)."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = list(pieces)
+
+    def __str__(self) -> str:
+        return "".join(self.pieces)
+
+
 def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
     """Return the chat.completion that *stream* adds up to.
 
     Raises `Lossy` (the field) where chunks contradict each other, unless *strict* is off: then the later one counts.
-    Raises `WireError` for a payload that is no JSON object (`bad-event`).
+    Raises `WireError` for bytes that are no UTF-8 and for a payload that is no JSON object (`bad-event`).
     """
+    try:
+        stream.decode()
+    except UnicodeDecodeError:
+        raise WireError("bad-event") from None
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     for chunk in chunks(framing.parse_sse(stream)):
@@ -69,7 +83,7 @@ def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
             number = index if isinstance(index, int) else position
             _add(choices.setdefault(number, {"index": number}), choice, (), strict)
         _add_top(body, chunk, strict)
-    body["choices"] = [_finished(choices[number]) for number in sorted(choices)]
+    body["choices"] = [_finished(_settled(choices[number])) for number in sorted(choices)]
     return body
 
 
@@ -94,22 +108,28 @@ def payload(event: framing.Event) -> dict[str, Any]:
     return value
 
 
-def merge(old: Any, new: Any, path: Path, *, strict: bool) -> Any:
-    """Return what the values *old* and *new* of one field add up to."""
+def _merge(old: Any, new: Any, path: Path, strict: bool) -> Any:
+    """Return what the values *old* and *new* of one field add up to. It takes both over and may change *old*."""
     if _blank(new):
         return new if old is None else old
     if _blank(old):
         return new
     match old, new:
         case str(), str() if path in TEXTS:
-            return old + new
+            return _Text(old, new)
+        case _Text(), str():
+            old.pieces.append(new)
+            return old
         case list(), list() if path in LISTS:
-            return old + new
+            old.extend(new)
+            return old
         case list(), list() if path == ("delta", "reasoning_details"):
             return _details(old, new, path, strict)
+        case ((str() | _Text() | list()), (str() | list())) if path == ("delta", "content"):
+            return _contents(_parts(old), _parts(new))
         case dict(), dict():
-            return _add(dict(old), new, path, strict)
-    if strict and not same(old, new):
+            return _add(old, new, path, strict)
+    if strict and (isinstance(old, _Text) or not same(old, new)):
         raise Lossy(".".join(path))
     return new
 
@@ -123,11 +143,11 @@ def _add(into: dict[str, Any], new: dict[str, Any], path: Path, strict: bool) ->
     for key, value in new.items():
         here = (*path, key)
         if here == ("delta", "tool_calls") and isinstance(value, list):
-            into[key] = _calls(into.get(key) or [], value, here, strict)
+            into[key] = _calls(_dicts(into.get(key)), value, here, strict)
         elif here == ("message",):
             continue  # Perplexity repeats the whole message so far beside the delta
         elif key in into:
-            into[key] = merge(into[key], value, here, strict=strict)
+            into[key] = _merge(into[key], value, here, strict)
         else:
             into[key] = _add({}, value, here, strict) if isinstance(value, dict) else value
     return into
@@ -146,19 +166,18 @@ def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
                 # Perplexity, and vLLM with continuous_usage_stats, count up with every chunk: the last one is right.
                 body[key] = value if value is not None else body.get(key)
             case _:
-                body[key] = merge(body.get(key), value, (key,), strict=strict) if key in body else value
+                body[key] = _merge(body.get(key), value, (key,), strict) if key in body else value
 
 
 def _calls(calls: list[Any], new: list[Any], path: Path, strict: bool) -> list[Any]:
-    calls = list(calls)
-    for fragment in new:
-        if not isinstance(fragment, dict):
-            raise Lossy(".".join(path))
+    if strict and len(_dicts(new)) < len(new):
+        raise Lossy(".".join(path))
+    for fragment in _dicts(new):
         at = _place(calls, fragment)
         if at is None:
-            calls.append(dict(fragment))
+            calls.append(_add({}, fragment, path, strict))
         else:
-            calls[at] = _add(dict(calls[at]), fragment, path, strict)
+            _add(calls[at], fragment, path, strict)
     return calls
 
 
@@ -190,7 +209,7 @@ def _named(call: dict[str, Any]) -> bool:
 def _arguments(call: dict[str, Any]) -> str:
     part = call.get("function")
     text = part.get("arguments") if isinstance(part, dict) else None
-    return text if isinstance(text, str) else ""
+    return str(text) if isinstance(text, str | _Text) else ""
 
 
 def _ended(call: dict[str, Any]) -> bool:
@@ -206,14 +225,33 @@ def _ended(call: dict[str, Any]) -> bool:
 
 def _details(old: list[Any], new: list[Any], path: Path, strict: bool) -> list[Any]:
     """Join OpenRouter's reasoning details: fragments of one block share its type and index."""
-    details = list(old)
     for each in new:
-        last = details[-1] if details else None
+        last = old[-1] if old else None
         if isinstance(each, dict) and isinstance(last, dict) and _one_block(last, each):
-            details[-1] = _add(dict(last), each, path, strict)
+            _add(last, each, path, strict)
         else:
-            details.append(each)
-    return details
+            old.append(each)
+    return old
+
+
+def _parts(content: str | _Text | list[Any]) -> list[Any]:
+    return content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
+
+
+def _contents(old: list[Any], new: list[Any]) -> list[Any]:
+    """Join Mistral's content parts: text goes on as text, thinking as thinking; anything else is a part of its own.
+
+    Its reasoning models send `thinking` parts with a fragment each, then plain strings.
+    """
+    match old[-1:], new[:1]:
+        case [{"type": "text", "text": str(a), **more}], [{"type": "text", "text": str(b), **rest}] if more == rest:
+            return [*old[:-1], {**old[-1], "text": a + b}, *new[1:]]
+        case (
+            [{"type": "thinking", "thinking": list(a), **more}],
+            [{"type": "thinking", "thinking": list(b), **rest}],
+        ) if more == rest:
+            return [*old[:-1], {**old[-1], "thinking": _contents(a, b)}, *new[1:]]
+    return old + new
 
 
 def _one_block(left: dict[str, Any], right: dict[str, Any]) -> bool:
@@ -221,13 +259,24 @@ def _one_block(left: dict[str, Any], right: dict[str, Any]) -> bool:
     return isinstance(index, int) and index == right.get("index") and left.get("type") == right.get("type")
 
 
+def _settled(value: Any) -> Any:
+    match value:
+        case _Text():
+            return str(value)
+        case dict():
+            return {key: _settled(each) for key, each in value.items()}
+        case list():
+            return [_settled(each) for each in value]
+    return value
+
+
 def _finished(choice: dict[str, Any]) -> dict[str, Any]:
     delta = choice.pop("delta", None)
     message: dict[str, Any] = {"role": "assistant"}
     for key, value in (delta if isinstance(delta, dict) else {}).items():
         if key != "role" or value:
-            message[key] = _unnumbered(value) if key == "tool_calls" and isinstance(value, list) else value
-    return {"index": choice["index"], "message": message} | {k: v for k, v in choice.items() if k != "index"}
+            message[key] = _unnumbered(_dicts(value)) if key == "tool_calls" and isinstance(value, list) else value
+    return {**choice, "message": message}
 
 
 def _unnumbered(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ Source: OpenAI, "The chat completion object"; the finish reasons of other provid
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .. import framing, jsontext
@@ -33,6 +34,7 @@ Not among them: `length`, `content_filter`, Mistral's `model_length` and `error`
 """
 
 _OK = 200
+_SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 def is_stream(reply: Reply) -> bool:
@@ -70,8 +72,8 @@ def usage_of(body: dict[str, Any]) -> Usage:
 
 def _usage(body: dict[str, Any]) -> dict[str, Any]:
     groq = body.get("x_groq")  # Groq's streams, when include_usage is not asked for
-    choices = body.get("choices") or [{}]  # Moonshot's streams
-    places = (body.get("usage"), groq.get("usage") if isinstance(groq, dict) else None, choices[0].get("usage"))
+    choice = next(iter(body.get("choices") or ()), None)  # Moonshot's streams
+    places = [each.get("usage") for each in (body, groq, choice) if isinstance(each, dict)]
     return next((each for each in places if isinstance(each, dict)), {})
 
 
@@ -80,7 +82,7 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
     events = [event for event in framing.parse_sse(stream) if event.data.strip()]
     if any(event.event == "error" for event in events):
         raise WireError("error-event")
-    done = [event.data == chat_assemble.DONE for event in events]
+    done = [(event.data.strip() if event.whole else event.data) == chat_assemble.DONE for event in events]
     ends = done.index(True) if True in done else len(events)
     for event in events[:ends]:
         if not event.whole:
@@ -91,16 +93,7 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
         raise WireError("truncated")
     if ends + 1 < len(events):
         raise WireError("after-done")
-    if "\N{REPLACEMENT CHARACTER}" in stream.decode("utf-8", "replace"):
-        _refuse_broken_text(stream)
     return chat_assemble.assemble(stream, strict=False)
-
-
-def _refuse_broken_text(stream: bytes) -> None:
-    try:
-        stream.decode()
-    except UnicodeDecodeError:
-        raise WireError("bad-event") from None
 
 
 def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
@@ -122,13 +115,17 @@ def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
 
 def _finish(choice: dict[str, Any], finish: frozenset[str], below: bool) -> str:
     reason = choice.get("finish_reason", "")
+    if reason is None:
+        return "truncated"  # OpenAI's "not finished yet"
+    if not isinstance(reason, str):
+        return "finish-unknown"
     if reason in NATURAL or reason in finish:
         return ""
     # Snowflake names no reason at all for Claude: "" in JSON, no such member in a stream. Then the proof is the usage,
-    # which comes last and says that the answer is shorter than the limit. A null is OpenAI's "not finished yet".
+    # which comes last and says that the answer is shorter than the limit that was asked for.
     if reason == "":
         return "" if below else "finish-unnamed"
-    return "truncated" if reason is None else f"finish-{reason}"
+    return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
 
 
 def _below_limit(call: Call, body: dict[str, Any]) -> bool:
