@@ -1,0 +1,379 @@
+"""Entries in one SQLite file that several processes may use at once; the store of a single machine.
+
+Everything runs on one thread of its own, in order, so the event loop never waits for a disk.
+The file is made on first use; a damaged one is set aside and replaced, a deleted one is made again.
+`record` knows the bytes of an entry, `database` the file, `migrations` the tables. Entry point: `SqliteStore`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from ..chat import BackendError, Entry
+from . import EVICTION
+from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
+from .lane import Lane
+from .migrations import Damaged, ForeignError
+from .record import Row, pack, unpack
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BATCH = 64
+"""Rows that a put evicts or finds expired at a time."""
+PURGE_BATCH = 500
+"""Rows that a purge removes before others get their turn."""
+VACUUM_PAGES = 1000
+"""Pages that a purge gives back to the disk before others get their turn."""
+SCAN_BYTES = 1 << 20
+"""Bytes of records that a scan reads ahead."""
+TOUCHES = 128
+"""Hits that are written together; a write for each would cost more than the hit."""
+TOUCH_PATIENCE_MS = 50
+"""How long writing them may wait for another process: reads queue behind it, and only eviction gets less exact."""
+
+_GET = "SELECT data FROM record WHERE id = (SELECT id FROM entry WHERE key = ?)"
+_INSERT = (
+    "INSERT INTO entry (key, dialect, host, path, model, created, expires, used, size) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_TOUCH = "UPDATE entry SET used = max(used, ?), hits = hits + ? WHERE key = ?"
+_EXPIRED = "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ? ORDER BY expires LIMIT ?)"
+_PAGE = """
+    SELECT created, id, key, data FROM entry JOIN record USING (id)
+    WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC
+"""
+_ROWS = """
+    SELECT key, dialect, host, path, model, created, expires, used, hits, size FROM entry
+    WHERE (expires IS NULL OR expires > :now)
+        AND substr(key, 1, length(:key)) = :key
+        AND (:model IS NULL OR model = :model)
+        AND (:host IS NULL OR host = :host)
+        AND (:before IS NULL OR created < :before)
+    ORDER BY created DESC, id DESC LIMIT :limit
+"""
+_ROW_TYPES = (str, str, str, str, str, float, float | None, float, int, int)
+_PURGE = """
+    DELETE FROM entry WHERE id IN (
+        SELECT id FROM entry
+        WHERE id > :after
+            AND (:expired IS NULL OR expires <= :expired)
+            AND (:model IS NULL OR model = :model)
+            AND (:host IS NULL OR host = :host)
+            AND (:before IS NULL OR created < :before)
+        ORDER BY id LIMIT :batch
+    ) RETURNING id
+"""
+_VICTIMS = {
+    "lru": "SELECT id, size FROM entry ORDER BY used, id LIMIT ?",
+    "lfu": "SELECT id, size FROM entry ORDER BY hits, used, id LIMIT ?",
+    "fifo": "SELECT id, size FROM entry ORDER BY id LIMIT ?",
+}
+
+log = logging.getLogger("aicache.store")
+
+
+class _Page(NamedTuple):
+    entries: list[Entry]
+    after: tuple[float, int] | None
+    """Where the next page begins; None when this is the last."""
+
+
+_START = (float("inf"), 0)
+
+
+class SqliteStore:
+    """A store in the file *path*, bounded by *max_entries* and *max_bytes* (of records; the file is a little larger).
+
+    *eviction* is one of `EVICTION`. The constructor touches no file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        max_entries: int,
+        max_bytes: int,
+        eviction: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if eviction not in EVICTION:
+            raise ValueError(f"eviction must be one of {', '.join(EVICTION)}, not {eviction!r}")
+        # The real path: what is renamed must be the database, never a link to it.
+        self._path = os.path.realpath(path)
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._victims = _VICTIMS[eviction]
+        self._clock = clock
+        self._lane = Lane("aicache-sqlite")
+        self._closed = False
+        # From here on only the lane's thread reads and writes.
+        self._opened: Opened | None = None
+        self._touched: dict[str, tuple[float, int]] = {}
+        self._touches = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._opened else "not opened yet"
+        return f"<SqliteStore {self._path}: {state}>"
+
+    async def open(self) -> None:
+        """Open the file now rather than on first use. Raises `BackendError`."""
+        await self._run(lambda _: None)
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
+        return await self._run(self._get, key)
+
+    async def put(self, entry: Entry) -> None:
+        """Store the entry durably, replacing one of the same key. Returns when it can be read back.
+
+        What must go for it goes in the same transaction. Raises `BackendError`, having changed nothing.
+        """
+        await self._run(self._put, entry)
+
+    async def delete(self, key: str) -> bool:
+        """Remove the entry. Returns whether it was there."""
+        return await self._run(self._delete, key)
+
+    async def scan(self) -> AsyncIterator[Entry]:
+        """Yield every live entry, newest first; entries that come meanwhile are not seen."""
+        after: tuple[float, int] | None = _START
+        while after is not None:
+            entries, after = await self._run(self._page, after)
+            for entry in entries:
+                yield entry
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go of every resource. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        finished = self._lane.run(self._finish)
+        self._lane.stop()
+        await finished
+
+    async def rows(
+        self,
+        limit: int | None = None,
+        *,
+        key: str = "",
+        model: str | None = None,
+        host: str | None = None,
+        older_than: float | None = None,
+    ) -> list[Row]:
+        """Return what is known of the live entries without reading them, newest first.
+
+        *key*: the beginning of a key; *model*, *host*: exactly; *older_than*: seconds since the recording.
+        """
+        now = self._clock()
+        wanted = {
+            "now": now,
+            "key": key,
+            "model": model,
+            "host": host,
+            "before": None if older_than is None else now - older_than,
+            "limit": -1 if limit is None else limit,
+        }
+        return await self._run(self._rows, wanted)
+
+    async def purge(
+        self,
+        *,
+        model: str | None = None,
+        host: str | None = None,
+        older_than: float | None = None,
+        expired: bool = False,
+    ) -> int:
+        """Remove the entries that meet every condition given, all without one, and return how many went.
+
+        *older_than*: seconds since the recording; *expired*: only what is not served any more.
+        Works in batches between which others get their turn, then gives the space back to the disk.
+        """
+        now = self._clock()
+        wanted = {
+            "expired": now if expired else None,
+            "model": model,
+            "host": host,
+            "before": None if older_than is None else now - older_than,
+        }
+        removed, after = 0, 0
+        while batch := await self._run(self._purge, {**wanted, "after": after, "batch": PURGE_BATCH}):
+            removed, after = removed + len(batch), max(batch)
+        # A disk too full to move pages about is no reason to deny that the entries are gone.
+        with contextlib.suppress(BackendError):
+            while await self._run(self._shrink):
+                pass
+        return removed
+
+    async def totals(self) -> tuple[int, int]:
+        """Return how many entries are stored and the bytes of their records, expired ones not yet removed included."""
+        return await self._run(self._totals)
+
+    # The door: everything below runs on the lane, and no error leaves but as `BackendError`.
+
+    async def _run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._closed:
+            raise BackendError(f"sqlite store {self._path}: is closed")
+        try:
+            return await self._lane.run(self._attempt, work, *args, **kwargs)
+        except (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError) as error:
+            raise BackendError(f"sqlite store {self._path}: {explain(error)}") from error
+
+    def _attempt(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            return work(self._connected(), *args)
+        except sqlite3.DatabaseError as error:
+            if self._opened is None or not is_damage(error):
+                raise
+            set_aside(self._path, self._opened.identity, self._stamp(), error)
+            self._disconnect()
+        return work(self._connected(), *args)
+
+    def _connected(self) -> sqlite3.Connection:
+        # One `stat` an operation notices that the file was deleted, or set aside by another process.
+        if self._opened is not None and identity(self._path) == self._opened.identity:
+            return self._opened.connection
+        self._disconnect()
+        self._opened = open_private(self._path, self._stamp())
+        return self._opened.connection
+
+    def _disconnect(self) -> None:
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            opened.connection.close()
+
+    def _stamp(self) -> str:
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+
+    def _finish(self) -> None:
+        self._flush()
+        self._disconnect()
+
+    # Reading.
+
+    def _get(self, connection: sqlite3.Connection, key: str) -> Entry | None:
+        row = connection.execute(_GET, (key,)).fetchone()
+        entry = None if row is None else _read(row[0], key)
+        now = self._clock()
+        if entry is None or (entry.expires is not None and entry.expires <= now):
+            return None
+        self._touch(key, now)
+        return entry
+
+    def _page(self, connection: sqlite3.Connection, after: tuple[float, int]) -> _Page:
+        now, size, entries = self._clock(), 0, []
+        for created, number, key, data in connection.execute(_PAGE, after):
+            entry = _read(data, key)
+            if entry is not None and (entry.expires is None or entry.expires > now):
+                entries.append(entry)
+            size += len(data) if isinstance(data, bytes) else 0
+            if size > SCAN_BYTES:
+                return _Page(entries, (created, number))
+        return _Page(entries, None)
+
+    def _rows(self, connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[Row]:
+        self._flush()
+        found = connection.execute(_ROWS, wanted)
+        # What has another type was damaged on the disk; `get` will say so.
+        return [Row(*row) for row in found if all(map(isinstance, row, _ROW_TYPES))]
+
+    def _totals(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        row = connection.execute("SELECT count, bytes FROM totals").fetchone()
+        match row:
+            case (int(count), int(size)):
+                return count, size
+        raise Damaged("totals are missing")
+
+    # Writing.
+
+    def _put(self, connection: sqlite3.Connection, entry: Entry) -> None:
+        data = pack(entry)
+        if len(data) > self._max_bytes:
+            raise BackendError(f"too large for the store: {len(data)} bytes of {self._max_bytes}")
+        now = self._clock()
+        with transaction(connection):
+            self._write_touches(connection)
+            connection.execute("DELETE FROM entry WHERE key = ?", (entry.key,))
+            connection.execute(_EXPIRED, (now, BATCH))
+            self._make_room(connection, len(data))
+            names = map(_clean, (entry.dialect, entry.host, entry.path, entry.model))
+            added = connection.execute(_INSERT, (entry.key, *names, entry.created, entry.expires, now, len(data)))
+            connection.execute("INSERT OR REPLACE INTO record (id, data) VALUES (?, ?)", (added.lastrowid, data))
+        self._forget_touches()
+
+    def _make_room(self, connection: sqlite3.Connection, needed: int) -> None:
+        while True:
+            count, size = self._totals(connection)
+            if count < self._max_entries and size + needed <= self._max_bytes:
+                return
+            victims = []
+            for number, freed in connection.execute(self._victims, (BATCH,)):
+                victims.append((number,))
+                count, size = count - 1, size - freed
+                if count < self._max_entries and size + needed <= self._max_bytes:
+                    break
+            if not victims:
+                raise Damaged("totals do not fit the entries")
+            connection.executemany("DELETE FROM entry WHERE id = ?", victims)
+
+    def _delete(self, connection: sqlite3.Connection, key: str) -> bool:
+        removed = connection.execute("DELETE FROM entry WHERE key = ? RETURNING expires", (key,)).fetchall()
+        now = self._clock()
+        return any(expires is None or expires > now for (expires,) in removed)
+
+    def _purge(self, connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[int]:
+        return [number for (number,) in connection.execute(_PURGE, wanted).fetchall()]
+
+    def _shrink(self, connection: sqlite3.Connection) -> bool:
+        """Give some free pages back; return whether more are left."""
+        connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        left = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return bool(left)
+
+    # Touches: who was served, kept here until it is worth a write.
+
+    def _touch(self, key: str, now: float) -> None:
+        self._touched[key] = (now, self._touched.get(key, (now, 0))[1] + 1)
+        self._touches += 1
+        if self._touches == TOUCHES:
+            self._lane.later(self._flush)
+
+    def _write_touches(self, connection: sqlite3.Connection) -> None:
+        if self._touched:
+            connection.executemany(_TOUCH, [(used, hits, key) for key, (used, hits) in self._touched.items()])
+
+    def _flush(self) -> None:
+        """Write the touches; drop them where that fails, because they only make eviction exact."""
+        if self._touched and self._opened is not None:
+            connection = self._opened.connection
+            try:
+                connection.execute(f"PRAGMA busy_timeout = {TOUCH_PATIENCE_MS}")
+                with transaction(connection):
+                    self._write_touches(connection)
+            except sqlite3.Error as error:
+                log.debug("touches of %s are dropped: %s", self._path, error)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        self._forget_touches()
+
+    def _forget_touches(self) -> None:
+        self._touched.clear()
+        self._touches = 0
+
+
+def _read(data: Any, key: str) -> Entry | None:
+    try:
+        return unpack(data, key)
+    except ValueError as error:
+        log.warning("entry %s is unreadable, and so not there: %s", key, error)
+        return None
+
+
+def _clean(text: str) -> str:
+    """Return *text* as SQLite can hold it, for listings: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
