@@ -1,0 +1,263 @@
+"""The addon in a real mitmdump, over real sockets: what a user sees."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.proxy import Mitmdump
+from support.upstream import Asked, Script, Upstream, chat_chunks, chat_json, openai
+
+
+class Answer:
+    """A reply as the client has it."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.body = response.read()
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+
+    @property
+    def cache(self) -> str:
+        """Our word on it."""
+        return self.headers.get("cache-status", "")
+
+
+def post(proxy: Mitmdump, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Answer:
+    """Ask through the base-URL entrance."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    fields = {"content-type": "application/json", "authorization": "Bearer sk-test"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    connection.request("POST", path, raw, fields)
+    answer = Answer(connection.getresponse())
+    connection.close()
+    return answer
+
+
+def ask(text: str = "What is 6 times 7?", **more: Any) -> dict[str, Any]:
+    """Return a chat request."""
+    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}], **more}
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, upstream: Upstream) -> Iterator[Mitmdump]:
+    """A mitmdump in reverse mode before the upstream, with an SQLite store of its own."""
+    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as running:
+        yield running
+
+
+def test_the_second_identical_call_is_a_hit_with_the_same_bytes(proxy: Mitmdump, upstream: Upstream) -> None:
+    """Row B1: one call upstream, two equal answers."""
+    first, second = post(proxy, ask()), post(proxy, ask())
+    assert (first.status, second.status) == (200, 200)
+    assert first.body == second.body
+    assert first.cache == "aicache; fwd=miss"
+    assert second.cache == "aicache; hit; detail=exact"
+    assert "age" in second.headers
+    assert second.headers["content-type"] == first.headers["content-type"]
+    assert len(upstream.calls) == 1
+
+
+def test_a_stream_is_replayed_with_its_events(proxy: Mitmdump, upstream: Upstream) -> None:
+    """Row C1: the recorded bytes of a stream come back."""
+    body = ask(stream=True)
+    first, second = post(proxy, body), post(proxy, body)
+    assert first.body == b"".join(chat_chunks("You said: What is 6 times 7?"))
+    assert second.body == first.body
+    assert second.cache == "aicache; hit; detail=exact"
+    assert len(upstream.calls) == 1
+
+
+def test_one_recording_answers_both_forms(proxy: Mitmdump, upstream: Upstream) -> None:
+    """Row R1: recorded as JSON, asked as a stream."""
+    post(proxy, ask())
+    streamed = post(proxy, ask(stream=True, stream_options={"include_usage": True}))
+    assert streamed.cache == "aicache; hit; detail=exact"
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert streamed.body.endswith(b"data: [DONE]\n\n")
+    assert b'"prompt_tokens":9' in streamed.body
+    assert len(upstream.calls) == 1
+
+
+def test_the_skip_header_passes_and_never_reaches_the_provider(proxy: Mitmdump, upstream: Upstream) -> None:
+    """Row B2: neither read nor written."""
+    for _ in range(2):
+        answer = post(proxy, ask(), x_higress_skip_ai_cache="on")
+        assert answer.cache == "aicache; fwd=bypass; detail=skip-header"
+    assert len(upstream.calls) == 2
+    assert "x-higress-skip-ai-cache" not in upstream.calls[0].headers
+    assert post(proxy, ask()).cache == "aicache; fwd=miss"
+
+
+def test_other_traffic_is_not_touched(proxy: Mitmdump, upstream: Upstream) -> None:
+    """What no dialect claims gets no header and is forwarded each time."""
+    upstream.answer = lambda _: Script(b"{}")
+    answers = [post(proxy, {"input": "x"}, path="/v1/files") for _ in range(2)]
+    assert [answer.cache for answer in answers] == ["", ""]
+    assert len(upstream.calls) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
+def test_an_error_is_passed_on_and_not_stored(proxy: Mitmdump, upstream: Upstream, status: int) -> None:
+    """Row C18: what failed is asked again."""
+    upstream.answer = lambda _: Script(json.dumps(chat_json("no")).encode(), status=status)
+    assert [post(proxy, ask()).status for _ in range(2)] == [status, status]
+    assert len(upstream.calls) == 2
+
+
+def test_hits_need_no_upstream(tmp_path: Path) -> None:
+    """With nothing listening any more, what is recorded is still answered."""
+    with Upstream() as upstream, Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as proxy:
+        first = post(proxy, ask())
+        upstream.__exit__()
+        assert post(proxy, ask()).body == first.body
+        assert post(proxy, ask("something else")).status == 502
+
+
+def test_entries_outlive_the_process(tmp_path: Path, upstream: Upstream) -> None:
+    """Ended by SIGTERM right after the answer, a new process has the entry."""
+    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as proxy:
+        first = post(proxy, ask(stream=True))
+        assert proxy.stop() == 0
+    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as proxy:
+        assert post(proxy, ask(stream=True)).body == first.body
+    assert len(upstream.calls) == 1
+
+
+def test_replay_refuses_what_is_not_recorded(tmp_path: Path, upstream: Upstream) -> None:
+    """An unknown call is a 424 that SDKs do not retry and that names what differs; nothing leaves."""
+    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as proxy:
+        post(proxy, ask())
+    with Mitmdump(tmp_path, "--set", "aicache_mode=replay", modes=(f"reverse:{upstream.url}",)) as proxy:
+        assert post(proxy, ask()).cache == "aicache; hit; detail=exact"
+        refused = post(proxy, ask("What is 6 times 8?"))
+        assert refused.status == 424
+        assert refused.headers["x-should-retry"] == "false"
+        message = json.loads(refused.body)["error"]["message"]
+        assert "body.messages[0].content" in message
+        assert "7?" in message
+        assert "8?" in message
+        assert post(proxy, {"x": 1}, path="/v1/files").status == 424
+        assert post(proxy, b"{nonsense").status == 424
+        assert post(proxy, ask(), x_higress_skip_ai_cache="on").status == 424
+    assert len(upstream.calls) == 1
+
+
+def test_record_replaces(tmp_path: Path) -> None:
+    """In record mode every call goes upstream and its reply replaces the old one."""
+    replies = iter(["one", "two", "three"])
+
+    def answer(_: Asked) -> Script:
+        return Script(json.dumps(chat_json(next(replies))).encode())
+
+    with Upstream(answer) as upstream:
+        mode = (f"reverse:{upstream.url}",)
+        with Mitmdump(tmp_path, "--set", "aicache_mode=record", modes=mode) as proxy:
+            post(proxy, ask())
+            post(proxy, ask())
+        with Mitmdump(tmp_path, modes=mode) as proxy:
+            assert b'"two"' in post(proxy, ask()).body
+        assert len(upstream.calls) == 2
+
+
+CUTS = [
+    pytest.param("chunked", "fin", id="chunked-fin"),
+    pytest.param("chunked", "rst", id="chunked-reset"),
+    pytest.param("eof", "", id="eof-framed-looks-like-success"),
+    pytest.param("length", "fin", id="length-short"),
+]
+
+
+@pytest.mark.parametrize(("framing", "cut"), CUTS)
+def test_a_stream_cut_in_the_middle_is_not_stored(proxy: Mitmdump, upstream: Upstream, framing: str, cut: str) -> None:
+    """Rows C12, C13: however the provider dies, half an answer is never served."""
+
+    def cut_off(asked: Asked) -> Script:
+        script = openai(asked)
+        script.framing, script.cut, script.body = framing, cut, script.body[:3]
+        if framing == "length":
+            script.framing, script.headers = "raw", {**script.headers, "content-length": "100000"}
+        return script
+
+    upstream.answer = cut_off
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
+    try:
+        connection.getresponse().read()
+    except (http.client.IncompleteRead, ConnectionError):
+        pass
+    connection.close()
+    proxy.wait_for("not stored")
+    upstream.answer = openai
+    assert post(proxy, ask(stream=True), authorization="").cache == "aicache; fwd=miss"
+
+
+def test_a_client_that_leaves_early_stores_nothing(proxy: Mitmdump, upstream: Upstream) -> None:
+    """Row C23: a stream that its reader gave up is not an answer."""
+    import threading
+
+    gate = threading.Event()
+
+    def held(asked: Asked) -> Script:
+        script = openai(asked)
+        script.gate = gate
+        return script
+
+    upstream.answer = held
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
+    response = connection.getresponse()
+    assert response.readline().startswith(b"data: ")
+    response.close()
+    connection.close()
+    proxy.wait_for("not stored")
+    gate.set()
+
+
+def test_a_client_that_leaves_after_the_last_event_spoils_nothing(proxy: Mitmdump, upstream: Upstream) -> None:
+    """The terminal event decides, not the way in which the connection ends."""
+    import threading
+
+    gate = threading.Event()
+
+    def held(asked: Asked) -> Script:
+        script = openai(asked)
+        script.body = [*script.body, b""]
+        script.framing = "raw"
+        script.gate = gate
+        return script
+
+    upstream.answer = held
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
+    response = connection.getresponse()
+    while response.readline() != b"data: [DONE]\n":
+        pass
+    response.close()
+    connection.close()
+    proxy.wait_for(", stored")
+    gate.set()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        pytest.param("aicache_mode=reply", ["aicache_mode", "reply", "replay"], id="mode"),
+        pytest.param("aicache_store=sqlit:/tmp/x", ["aicache_store", "memory", "sqlite:PATH"], id="store"),
+        pytest.param("aicache_config=/nowhere/config.yaml", ["/nowhere/config.yaml"], id="config"),
+        pytest.param("aicache_moed=replay", ["aicache_moed", "aicache_mode"], id="unknown option"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start(tmp_path: Path, option: str, words: list[str]) -> None:
+    """Exit code 1, and a message that says what is wrong and what is right."""
+    proxy = Mitmdump(tmp_path, "--set", option)
+    assert proxy.process.wait(20) == 1
+    proxy.stop()
+    for word in words:
+        assert word in proxy.output
