@@ -8,14 +8,19 @@ It opens nothing but that file, and it does not know what the settings do: `buil
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .gjson import Query
-    from .templates import Template
+import yaml
+
+from . import higress
+from .gjson import Query, compile_path
+from .providers import Embedding, Vector, read_embedding, read_vector
+from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts, whole
+from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 
 KEY_PATH = "messages.@reverse.0.content"
 VALUE_PATH = "choices.0.message.content"
@@ -42,9 +47,9 @@ def default_path() -> Path:
     return Path(base).expanduser() / "aicache" / "cache.db"
 
 
+@cache
 def _query(path: str) -> Query:
-    from .gjson import compile_path  # noqa: PLC0415 - until that module has landed
-
+    """Compile *path* once, so that equal paths are the same query."""
     return compile_path(path)
 
 
@@ -54,7 +59,7 @@ class Scope:
 
     mode: str = "credential"
     """`credential` (each credential has its own answers) or `shared`."""
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     """The key of the keyed digest that stands for a credential; empty lets the store make and keep one."""
 
 
@@ -146,15 +151,220 @@ class Config:
     deadlines: Deadlines = Deadlines()
     admit: Admit = Admit()
     log: Log = Log()
+    enable_semantic_cache: bool = False
+    """Whether semantic answers were asked for; nothing gives them in this version."""
+    vector: Vector | None = None
+    embedding: Embedding | None = None
     explicit: frozenset[str] = frozenset()
-    """The top-level settings that the user wrote, by their YAML names; a default and the same value written differ."""
+    """The top-level settings, blocks aside, that have another value than their default, by their YAML names."""
     warnings: tuple[str, ...] = ()
     """What the user should know but need not repair, one line each."""
 
 
-def load(path: str | None, overrides: Mapping[str, str] = {}, *, check_available: bool = True) -> Config:  # noqa: B006 - never changed
+def load(path: str | None, overrides: Mapping[str, str] = {}, *, check_available: bool = True) -> Config:
     """Read the file at *path* (None or empty: all defaults) and apply *overrides* (`mode`, `store`).
 
+    Without *check_available* a backend that this version does not have is let through.
     Raises `ConfigError` with every problem at once.
     """
-    raise NotImplementedError
+    notes = Notes(path or "")
+    root = parse(_content(path, notes), notes) if path else Section(notes)
+    higress.modernize(root)
+    _override(root, overrides)
+    config = _read(root)
+    _check_store(root, config, check_available=check_available)
+    _check_blocks(root, config)
+    root.close()
+    if notes.problems:
+        raise ConfigError([line for _, line in sorted(notes.problems)])
+    return replace(config, warnings=tuple(line for _, line in sorted(notes.warnings)))
+
+
+def known_settings() -> frozenset[str]:
+    """Return the full name of every setting that a file can have."""
+    notes = Notes("")
+    root = Section(notes)
+    _read(root)
+    read_vector(root.section("vector"))
+    read_embedding(root.section("embedding"))
+    root.section("scope").ask("mode")
+    root.section("scope").ask("secret")
+    return frozenset(notes.known)
+
+
+def _content(path: str, notes: Notes) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:  # a null byte and an unknown ~user are no OSError
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        notes.problem(1, f"the configuration cannot be read: {reason}", path)
+        return b""
+
+
+def _override(root: Section, overrides: Mapping[str, str]) -> None:
+    """Put the values of mitmproxy's options over those of the file."""
+    if mode := overrides.get("mode"):
+        root.put("mode", mode, where=f"aicache_mode={mode}")
+    if store := overrides.get("store"):
+        kind, _, path = store.partition(":")
+        where = f"aicache_store={store}"
+        block = root.section("cache")
+        block.put("type", kind, where=where)
+        if path:
+            block.put("path", path, where=where)
+
+
+def _read(root: Section) -> Config:
+    compat = root.read("compat", "none", choice("none", "higress"))
+    vector = read_vector(root.section("vector")) if root.has("vector") else None
+    embedding = read_embedding(root.section("embedding")) if root.has("embedding") else None
+    return Config(
+        mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
+        compat=compat,
+        scope=_read_scope(root),
+        namespace=root.read("namespace", "", text),
+        match=_read_match(root.section("match")),
+        cache=_read_cache(root.section("cache")),
+        cache_key_strategy=root.read(
+            "cacheKeyStrategy", "lastQuestion", choice("lastQuestion", "allQuestions", "disabled")
+        ),
+        cache_key_from=_read_path(root, "cacheKeyFrom", KEY_PATH),
+        cache_value_from=_read_path(root, "cacheValueFrom", VALUE_PATH),
+        cache_stream_value_from=_read_path(root, "cacheStreamValueFrom", STREAM_VALUE_PATH),
+        cache_tool_calls_from=_read_path(root, "cacheToolCallsFrom", TOOL_CALLS_PATH),
+        response_template=_read_template(root, "responseTemplate", compile_json)
+        or (compile_json(DEFAULT_JSON) if compat == "higress" else None),
+        stream_response_template=_read_template(root, "streamResponseTemplate", compile_stream)
+        or (compile_stream(DEFAULT_STREAM) if compat == "higress" else None),
+        limits=_read_limits(root.section("limits")),
+        deadlines=Deadlines(root.section("deadlines").read("store", 50, milliseconds)),
+        admit=_read_admit(root.section("admit")),
+        log=Log(root.section("log").read("prompts", default=False, convert=flag)),
+        enable_semantic_cache=_read_semantic(root, compat),
+        vector=vector,
+        embedding=embedding,
+        explicit=frozenset(root.changed),
+    )
+
+
+def _read_scope(root: Section) -> Scope:
+    """Read `scope: WORD` or `scope: {mode: WORD, secret: TEXT}`."""
+    modes = choice("credential", "shared")
+    setting = root.ask("scope")
+    if setting is None or not isinstance(setting.node, yaml.MappingNode):
+        return Scope(root.read("scope", "credential", modes))
+    block = root.section("scope")
+    return Scope(block.read("mode", "credential", modes), block.read("secret", "", text))
+
+
+def _read_match(block: Section) -> Match:
+    return Match(block.read("hosts", (), hosts))
+
+
+def _read_admit(block: Section) -> Admit:
+    reasons: tuple[str, ...] = block.read("finishReasons", (), texts)
+    return Admit(frozenset(reasons))
+
+
+def _read_cache(block: Section) -> Cache:
+    service = block.read("serviceName", "", text)
+    return Cache(
+        type=block.read("type", "sqlite", choice("sqlite", "memory", "redis")),
+        path=block.read("path", default_path(), expanded),
+        ttl=block.read("cacheTTL", 0, whole()),
+        key_prefix=block.read("cacheKeyPrefix", "higress-ai-cache:", text),
+        max_entries=block.read("maxEntries", 1_000_000, whole(1)),
+        max_bytes=block.read("maxBytes", 4_000_000_000, size),
+        eviction=block.read("eviction", "lru", choice("lru", "lfu", "fifo")),
+        service_name=service,
+        service_host=block.read("serviceHost", "", host),
+        service_port=block.read("servicePort", 80 if service.endswith(".static") else 6379, whole(1, 65535)),
+        username=block.read("username", "", text),
+        password=block.read("password", "", text),
+        timeout=block.read("timeout", 10_000, whole()),
+        database=block.read("database", 0, whole()),
+    )
+
+
+def _read_limits(block: Section) -> Limits:
+    return Limits(block.read("maxBody", 10_000_000, size), block.read("maxRequest", 20_000_000, size))
+
+
+def _read_path(root: Section, name: str, default: str) -> Query:
+    query = root.read(name, _query(default), lambda node: _query(text(node)))
+    for warning in query.warnings:
+        root.warning(name, warning)
+    if name == "cacheToolCallsFrom" and root.has(name) and root.settings[name].node.value == UPSTREAM_TOOL_CALLS_PATH:
+        root.warning(
+            name, f"is Higress' default, which finds no tool calls in OpenAI's streams; write `{TOOL_CALLS_PATH}`"
+        )
+    return query
+
+
+def _read_template(root: Section, name: str, compiled: Callable[[str], Template]) -> Template | None:
+    template = root.read(name, None, lambda node: compiled(text(node)))
+    for warning in template.warnings if template else ():
+        root.warning(name, warning)
+    return template
+
+
+def _read_semantic(root: Section, compat: str) -> bool:
+    """Read `enableSemanticCache`; absent, it is on when there is all it needs, as Higress documents.
+
+    What Higress does (#3880) is off unless there is no exact store; `compat: higress` keeps that.
+    """
+    able = root.has("vector") and root.has("embedding")
+    default = able and (compat == "none" or not root.has("cache"))
+    return root.read("enableSemanticCache", default, flag)
+
+
+def _check_store(root: Section, config: Config, *, check_available: bool) -> None:
+    block, kind = root.section("cache"), config.cache.type
+    if check_available and kind in UNAVAILABLE:
+        block.problem("type", UNAVAILABLE[kind])
+    elif kind == "redis" and not (config.cache.service_name or config.cache.service_host):
+        block.problem("serviceName", "is missing; `type: redis` requires it, or `serviceHost`")
+    for name in REDIS_ONLY if kind != "redis" else ():
+        if block.has(name) and block.settings[name].node.value:
+            block.warning(name, f"is not used by `type: {kind}`, only by redis")
+
+
+def _check_blocks(root: Section, config: Config) -> None:
+    """Check which of cache, vector and embedding there are, and warn of what this version does not do."""
+    blocks = [name for name in ("vector", "embedding") if root.has(name)]
+    cached = root.has("cache") or root.section("cache").settings
+    if config.compat == "higress" and not blocks and not cached:
+        root.problem("compat", "`higress` wants a block cache, vector or embedding; write `cache: {type: sqlite}`")
+    if blocks == ["vector"]:
+        root.problem("vector", "needs an `embedding:` block too, which turns questions into vectors")
+    if blocks == ["embedding"]:
+        root.warning("embedding", "does nothing without a `vector:` block")
+    if blocks or config.enable_semantic_cache:
+        name = blocks[0] if blocks else "enableSemanticCache"
+        root.warning(name, "semantic answers are not in this version; only the exact cache answers")
+
+
+def expanded(node: yaml.Node) -> Path:
+    """Take a path in which `~` and `$VARIABLE` stand for what they stand for in a shell."""
+    path = os.path.expanduser(os.path.expandvars(text(node)))  # noqa: PTH111 - Path's raises for an unknown user
+    if left := _VARIABLE.search(path):
+        raise ValueError(f"the environment has no variable `{left.group()}`")
+    if "\0" in path:
+        raise ValueError("a path cannot hold a null byte")
+    return Path(path)
+
+
+def hosts(node: yaml.Node) -> tuple[str, ...]:
+    """Take a list of host names, in which `*` and `?` may stand for anything."""
+    return tuple(host(item) for item in (node.value if isinstance(node, yaml.SequenceNode) else [node]))
+
+
+UNAVAILABLE = {
+    "redis": "Redis is not in this version; write `type: sqlite` (a file on this machine) or `type: memory`",
+}
+"""The types of store that can be configured but not yet used, and what to write instead."""
+
+REDIS_ONLY = ("serviceName", "serviceHost", "servicePort", "username", "password", "timeout", "database")
+UPSTREAM_TOOL_CALLS_PATH = "choices.0.delta.content.tool_calls"
+
+_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
