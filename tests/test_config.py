@@ -1,9 +1,13 @@
 """The configuration: what is accepted, what it means, and that every fault is named with its place."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from llmcache.config import (
     KEY_PATH,
     STREAM_VALUE_PATH,
@@ -19,6 +23,9 @@ from llmcache.gjson import compile_path
 from llmcache.templates import DEFAULT_JSON, DEFAULT_STREAM, compile_json, compile_stream
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
+NAMES = sorted(
+    {part for name in known_settings() for part in name.split(".")} | {"redis", "Dash", "spec", "requestBody"}
+)
 REDIS = "cache: {type: redis, serviceName: redis.dns}\n"
 VECTOR = "vector: {type: qdrant, serviceName: q.dns, collectionID: c, threshold: 0.9, thresholdRelation: gt}\n"
 EMBEDDING = "embedding: {type: ollama, serviceName: o.dns}\n"
@@ -68,7 +75,7 @@ def test_shipped_file_is_complete():
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "~\n", "\ufeff", "cache:\nmatch:\nmode:\n", "{}"])
 def test_nothing_means_defaults(read, text):
-    """An empty file, and settings without a value, mean the defaults."""
+    """A4: an empty file, and settings without a value, mean the defaults, the cache in SQLite among them."""
     assert Config() == read(text)
 
 
@@ -209,7 +216,12 @@ def test_credentials_are_not_shown(read):
         pytest.param("mode: cach", "1: mode", ["cache, record, replay, off", "did you mean `cache`?"], id="near-word"),
         pytest.param("mode: CACHE", "1: mode", ["did you mean `cache`?"], id="capitals"),
         pytest.param("mode: [off]", "1: mode", ["a list where text"], id="list-for-word"),
-        pytest.param("moode: off", "1: moode", ["no setting", "did you mean `mode`?"], id="unknown-key"),
+        pytest.param(
+            "moode: off",
+            "1: moode",
+            ["no setting", "legal settings here: admit, cache,", ", embedding, ", "did you mean `mode`?"],
+            id="unknown-key",
+        ),
         pytest.param(
             "\ncache:\n  ttl: 5", "3: cache.ttl", ["no setting", "did you mean `cacheTTL`?"], id="unknown-inside"
         ),
@@ -377,6 +389,42 @@ def test_no_credential_in_messages(problems):
     found = problems(text)
     assert len(found) == 2
     assert "hush" not in "".join(found)
+
+
+YAML = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["redis", "off", "%s", "1kB"]),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inside, max_size=5)
+    ),
+)
+
+
+@given(
+    st.binary()
+    | st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
+    | YAML.map(lambda y: yaml.dump(y).encode())
+)
+def test_any_file_loads_or_is_explained(data):
+    """Whatever the file holds, it is a configuration or a list of problems, each with file and line."""
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        file.write(data)
+        file.flush()
+        found = problems_of(file.name)
+        assert [problem for problem in found if not re.match(rf"{file.name}:[1-9]", problem)] == []
+
+
+def problems_of(path):
+    """Return the problems of a file, none when it loads."""
+    try:
+        load(path)
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 # ---- overrides

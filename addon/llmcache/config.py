@@ -216,8 +216,8 @@ def _override(root: Section, overrides: Mapping[str, str]) -> None:
 
 def _read(root: Section) -> Config:
     compat = root.read("compat", "none", choice("none", "higress"))
-    vector = read_vector(root.section("vector")) if root.has("vector") else None
-    embedding = read_embedding(root.section("embedding")) if root.has("embedding") else None
+    vector = read_vector(root.section("vector")) if root.ask("vector") else None
+    embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
     return Config(
         mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
         compat=compat,

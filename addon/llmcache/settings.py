@@ -211,16 +211,17 @@ def _syntax(error: yaml.YAMLError, data: bytes) -> tuple[int, str]:
         hint = "; YAML is indented with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
         return (mark.line + 1 if mark else 1), f"this is not YAML: {error.problem}{context}{hint}"
     if isinstance(error, yaml.reader.ReaderError):
-        before, character = (content := data.decode("utf-8-sig"))[: error.position], content[error.position]
-        return before.count("\n") + 1, f"this is not YAML: the character #x{ord(character):04x} is not allowed"
+        content, at = data.decode("utf-8-sig"), error.position
+        line = content.count("\n", 0, at) + 1
+        return line, f"this is not YAML: the character #x{ord(content[at]):04x} is not allowed"
     return 1, f"this is not YAML: {error}"
 
 
 def nearest(word: str, legal: Iterable[str]) -> str:
     """Return `; did you mean ...?` when one of *legal* is spelled almost like *word*, else nothing."""
     folded = {name.lower(): name for name in legal}
-    parts = [name for name in folded if len(word) > 2 and word.lower() in name]  # noqa: PLR2004 - shorter is no hint
-    found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6) or parts
+    longer = [name for name in folded if word.lower() in name] if len(word) >= _TELLING else []
+    found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6) or longer
     return f"; did you mean `{folded[found[0]]}`?" if found else ""
 
 
@@ -341,6 +342,8 @@ _PLAIN = {
     for kind in ("null", "bool", "int", "float", "str", "timestamp", "map", "seq", "merge", "value")
 }
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_TELLING = 3
+"""Letters that a part of a name needs to hint at the whole."""
 _HOST = re.compile(r"(?:[a-z]+://)?([^/:@ ,]+\.[^/:@ ,]+)")
 _WHOLE = re.compile(r"[+-]?\d[\d_]{0,30}(\.0*)?", re.ASCII)
 _AMOUNT = re.compile(r"(?P<amount>\d[\d_]{0,30}(\.\d{1,30})?) ?(?P<unit>[A-Za-z]*)", re.ASCII)
