@@ -1,0 +1,110 @@
+"""Server-sent events: every legal spelling of a stream, cut anywhere, gives the same events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from llmcache.framing import Event, SseParser, parse_sse, sse
+
+PIECES = st.sampled_from(
+    [
+        *(b"\r", b"\n", b"\r\n", b"\n\n", b"\r\r", b"\xef\xbb\xbf"),
+        *(b"data", b"data:", b"data: ", b"data: {}", b"event: error", b"id: 1", b"id: \0", b"retry: 10", b"retry: x"),
+        *(b":", b": ping", b" ", b"x", "é€😀".encode(), b"\xff", b"[DONE]"),
+    ]
+)
+STREAMS = st.lists(PIECES, max_size=30).map(b"".join)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=20)
+NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=8)
+
+
+def fed(body: bytes, sizes: list[int]) -> list[Event]:
+    """Return the events of *body* fed in chunks of the given sizes."""
+    parser, events, at = SseParser(), [], 0
+    for size in sizes:
+        events += parser.feed(body[at : at + size])
+        at += size
+    return events + parser.feed(body[at:]) + parser.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "events"),
+    [
+        pytest.param(b"data: a\n\ndata: b\n\n", [Event("a"), Event("b")], id="several-events"),
+        pytest.param(b"data: a\r\n\r\n", [Event("a")], id="crlf"),
+        pytest.param(b"data: a\r\r", [Event("a")], id="cr"),
+        pytest.param(b"data: a\n\r\n", [Event("a")], id="mixed"),
+        pytest.param(b"\xef\xbb\xbfdata: a\n\n", [Event("a")], id="bom"),
+        pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [Event("a")], id="bom-only-at-the-start"),
+        pytest.param(b": keep-alive\n\ndata: a\n: ping\ndata: b\n\n", [Event("a\nb")], id="comments"),
+        pytest.param(b"data:a\n\n", [Event("a")], id="no-space"),
+        pytest.param(b"data:  a\n\n", [Event(" a")], id="only-one-space-goes"),
+        pytest.param(b"data: {\ndata: }\n\n", [Event("{\n}")], id="multi-line"),
+        pytest.param(b"data:\n\n", [Event("")], id="empty-data"),
+        pytest.param(b"data\n\n", [Event("")], id="data-without-colon"),
+        pytest.param(b"event: ping\n\n", [], id="no-data-no-event"),
+        pytest.param(b"event: x\nid: 7\nretry: 10\ndata: a\n\n", [Event("a", "x", "7", 10)], id="all-fields"),
+        pytest.param(b"data: a\nevent: x\n\ndata: b\n\n", [Event("a", "x"), Event("b")], id="name-is-not-inherited"),
+        pytest.param(b"id: a\0b\nretry: 1s\ndata: a\n\n", [Event("a")], id="bad-id-and-retry-ignored"),
+        pytest.param(b"retry: " + b"9" * 5000 + b"\ndata: a\n\n", [Event("a")], id="endless-retry-ignored"),
+        pytest.param(b"dat: x\ndata : y\ndata: a\n\n", [Event("a")], id="unknown-fields-ignored"),
+        pytest.param(b"data: a\n\n\n\n\n", [Event("a")], id="many-blank-lines"),
+        pytest.param(b"data: a", [Event("a", whole=False)], id="cut-in-the-line"),
+        pytest.param(b"data: a\n", [Event("a", whole=False)], id="no-blank-line"),
+        pytest.param(b"data: \xff\n\n", [Event("\ufffd")], id="not-utf8"),
+        pytest.param(b"", [], id="nothing"),
+    ],
+)
+def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event]) -> None:
+    """Each spelling gives its events, whole or byte by byte."""
+    assert events == parse_sse(body)
+    assert events == fed(body, [1] * len(body))
+
+
+@given(STREAMS, st.lists(st.integers(0, 9), max_size=40))
+@example(b"event: x\r\ndata: a\r\n\r\n", [9, 1])
+def test_any_split_gives_the_same_events(body: bytes, sizes: list[int]) -> None:
+    """Chunk borders are invisible: inside CRLF, a BOM, a field name or a UTF-8 character alike."""
+    assert parse_sse(body) == fed(body, sizes)
+
+
+@given(STREAMS)
+def test_spans_are_in_order_and_hold_their_events(body: bytes) -> None:
+    """An event's bytes, read alone, give that event; spans do not overlap."""
+    at = 0
+    for event in parse_sse(body):
+        assert at <= event.start < event.end <= len(body)
+        assert [event] == parse_sse(body[event.start : event.end])
+        at = event.end
+
+
+@given(TEXT, NAME, st.none() | NAME, st.none() | st.integers(0, 10**9))
+def test_what_is_written_reads_back(data: str, name: str, ident: str | None, retry: int | None) -> None:
+    """Writing an event and reading it gives the same event."""
+    event = Event(data, name, ident, retry)
+    assert [event] == parse_sse(sse(event))
+
+
+def test_an_event_comes_as_soon_as_it_ends() -> None:
+    """The blank line's first byte delivers: a CR is not held back to see whether an LF follows."""
+    parser = SseParser()
+    assert parser.feed(b"data: a\r\n") == []
+    assert [Event("a")] == parser.feed(b"\r")
+    assert parser.feed(b"\n") == []
+    assert parser.close() == []
+
+
+def test_a_long_line_in_small_chunks_is_linear() -> None:
+    """A line of megabytes in thousands of chunks is joined once."""
+    parser = SseParser()
+    for _ in range(5000):
+        assert parser.feed(b"x" * 1000) == []
+    assert len(parser._parts) == 5000
+
+
+def test_repr_tells_the_state() -> None:
+    """The parser says how far it is."""
+    parser = SseParser()
+    parser.feed(b"data: a\n")
+    assert repr(parser) == "<SseParser at byte 8, 1 data lines open>"
