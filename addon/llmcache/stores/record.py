@@ -12,6 +12,7 @@ import json
 import struct
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import product
 from typing import Any
 
 import orjson
@@ -44,7 +45,11 @@ _HEAD: dict[str, tuple[type, ...]] = {
     "seconds": _NUMBER,
     "usage": (list,),
 }
-"""The fields of the head and their JSON types; any other set of fields is another format version."""
+"""The fields of the head in their order, and their JSON types; anything else is another format version."""
+
+_NAMES = tuple(_HEAD)
+_SHAPES = frozenset(product(*_HEAD.values()))
+"""Every legal row of types: one look-up instead of a check for each field, on the way of every hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +170,15 @@ def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
 
 def _read_head(data: bytes) -> dict[str, Any]:
     head = _loads(data)
-    if type(head) is not dict or head.keys() != _HEAD.keys():
+    if type(head) is not dict or tuple(head) != _NAMES:
         raise ValueError("head has other fields")
-    for name, types in _HEAD.items():
-        if type(head[name]) not in types:
-            raise ValueError(f"head is malformed: {name}")
+    if tuple(map(type, head.values())) not in _SHAPES:
+        raise ValueError("head has values of other types")
     return head
 
 
 def _dumps(value: Any) -> bytes:
-    # orjson refuses lone surrogates, which header bytes outside UTF-8 and a prompt's "\ud800" become; json escapes them.
+    # orjson refuses lone surrogates, which headers outside UTF-8 and a prompt's "\ud800" become; json escapes them.
     try:
         return orjson.dumps(value)
     except TypeError:
