@@ -59,6 +59,8 @@ class AiCache:
         self.settings: config.Config | None = None
         self.engine: Engine | None = None
         self._started = False
+        self._ready = asyncio.Event()
+        """Set once the engine is there: mitmproxy listens a moment before it calls `running`."""
 
     # ---- options
 
@@ -69,7 +71,11 @@ class AiCache:
         loader.add_option("aicache_store", str, "", "memory, or sqlite:PATH; default: what the file says.")
 
     def configure(self, updated: set[str]) -> None:
-        """Read the settings anew when one of the options changed. Raises `OptionsError` with every problem."""
+        """Read the settings anew when one of the options changed.
+
+        Every problem is one message: at the start an error in the log, which ends mitmproxy with exit code 1 (it would
+        print a raised one with its stack); later an `OptionsError`, which leaves the settings as they were.
+        """
         if not updated & OPTIONS:
             return
         options = ctx.options
@@ -78,20 +84,28 @@ class AiCache:
         try:
             self.settings = config.load(path, {name: value for name, value in given.items() if value})
         except config.ConfigError as error:
-            raise exceptions.OptionsError(f"aicache: {error}") from error
+            if self._started:
+                raise exceptions.OptionsError(f"aicache: {error}") from None
+            log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the problems, not our stack
+            return
         for warning in self.settings.warnings:
             log.warning("%s", warning)
+        # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
+        ctx.options.update(connection_strategy="lazy")
+        if self.settings.mode == "replay":
+            ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
         if self._started:
             self._open()
 
     def running(self) -> None:
-        """Start: refuse misspelt options, never touch an upstream before a call needs it, say what is on."""
+        """Start: refuse misspelt options, open the store, say what is on."""
         self._started = True
         if unknown := [name for name in ctx.options.deferred if name.startswith("aicache_")]:
             log.error("aicache: unknown option %s; there are: %s", ", ".join(unknown), ", ".join(sorted(OPTIONS)))
             ctx.master.shutdown()
             return
-        self._open()
+        if self.settings:
+            self._open()
 
     def _open(self) -> None:
         """Make the engine that the settings describe; one that was running before stores what it has and closes."""
@@ -105,9 +119,7 @@ class AiCache:
             log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the sentence, not our stack
             ctx.master.shutdown()
             return
-        ctx.options.update(connection_strategy="lazy")
-        if self.engine.replaying:
-            ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
+        self._ready.set()
         log.info("aicache: mode %s, store %r", self.settings.mode, self.engine.store)
 
     def _observe(self, seen: Observation) -> None:
@@ -118,7 +130,10 @@ class AiCache:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer the call from the store, or let it go upstream with a ticket."""
-        if self.engine is None or flow.response or flow.error or not flow.live:
+        if flow.response or flow.error or not flow.live:
+            return
+        await self._ready.wait()
+        if self.engine is None:
             return
         try:
             await self._request(self.engine, flow)

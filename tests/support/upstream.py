@@ -108,8 +108,13 @@ class Upstream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening; may be called twice."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
 
     @property
     def url(self) -> str:
@@ -136,8 +141,8 @@ class Upstream:
                 self.calls.append(asked)
                 if not await self._write(writer, self.answer(asked)):
                     return
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            return
         finally:
             writer.close()
 
