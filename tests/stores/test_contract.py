@@ -1,0 +1,448 @@
+"""What every store promises. A further store is one more line in `STORES`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from hashlib import blake2b
+
+import pytest
+from llmcache.chat import BackendError, Entry, Form, Reply, Usage
+from llmcache.stores.memory import MemoryStore
+from llmcache.stores.record import Row, size
+from llmcache.stores.sqlite import SqliteStore
+
+START = 1_790_000_000.0
+
+STORES = {
+    "memory": lambda folder, **limits: MemoryStore(**limits),
+    "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", **limits),
+}
+
+
+class Clock:
+    """A clock that goes when told to."""
+
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        """Return the time, Unix seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands at `START`."""
+    return Clock()
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+async def opened(request, tmp_path, clock):
+    """A function that makes stores of one kind, which are closed afterwards."""
+    stores = []
+
+    def make(max_entries=1000, max_bytes=1_000_000, eviction="lru"):
+        limits = {"max_entries": max_entries, "max_bytes": max_bytes, "eviction": eviction, "clock": clock}
+        stores.append(request.param(tmp_path, **limits))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+def store(opened):
+    """A store with room for everything."""
+    return opened()
+
+
+def key(name):
+    """Return the key of the entry called *name*."""
+    return blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def entry(name, created=START, **fields):
+    """Return a small entry called *name*; all with names of one length have one size."""
+    given = {"dialect": "openai-chat", "host": "api.openai.com", "model": "gpt-4o", "form": Form("json")}
+    reply = Reply(200, (("content-type", "application/json"),), name.encode())
+    return Entry(**{"key": key(name), "reply": reply, "created": created, **given, **fields})
+
+
+async def names(store):
+    """Return the names of the entries, newest first."""
+    return "".join([found.reply.body.decode() async for found in store.scan()])
+
+
+async def put_all(store, clock, text):
+    """Put one entry for each letter, one second apart."""
+    for letter in text:
+        clock.now += 1
+        await store.put(entry(letter, created=clock.now))
+
+
+ENTRIES = {
+    "json": entry("a"),
+    "binary body": entry("a", reply=Reply(200, (), bytes(range(256)) * 500)),
+    "empty body": entry("a", reply=Reply(200, (), b"")),
+    "stream": entry(
+        "a",
+        form=Form("sse", frozenset({"usage", "more"})),
+        reply=Reply(200, (("a", "1"), ("a", "2")), b"data: 1\n\ndata: [DONE]\n\n", ((3, 9), (5, 14))),
+        usage=Usage(5, 7, 2),
+        seconds=1.25,
+        request=b'{"\xff\x00"}',
+    ),
+    "unicode": entry("a", question="你好 🚀", model="模型", host="bücher.example", path="/v1/ж"),
+    "half a surrogate pair": entry("a", question="\ud83d", model="\ud83d", path="/caf\udce9"),
+}
+
+
+@pytest.mark.parametrize("stored", ENTRIES.values(), ids=ENTRIES.keys())
+async def test_round_trip(store, stored):
+    """An entry comes back equal in every field."""
+    await store.put(stored)
+    assert await store.get(stored.key) == stored
+    assert [found async for found in store.scan()] == [stored]
+
+
+async def test_unknown(store):
+    """What was never stored is not there, and asking is no error."""
+    assert await store.get(key("a")) is None
+    assert not await store.delete(key("a"))
+    assert [found async for found in store.scan()] == []
+    assert await store.rows() == []
+    assert await store.totals() == (0, 0)
+    assert await store.purge() == 0
+
+
+async def test_overwrite(store, clock):
+    """The later of two entries with one key is the one that is there, once, and without the former's hits."""
+    await store.put(entry("a"))
+    await store.get(key("a"))
+    clock.now += 5
+    later = entry("a", created=clock.now, model="gpt-4.1-mini")
+    await store.put(later)
+    assert await store.get(key("a")) == later
+    assert [found async for found in store.scan()] == [later]
+    assert await store.totals() == (1, size(later))
+    assert [row.hits for row in await store.rows()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "there"),
+    [(-1, True), (-0.001, True), (0, False), (0.001, False)],
+    ids=["before", "just", "at", "after"],
+)
+async def test_expiry(store, clock, seconds, there):
+    """An entry is there until the moment it expires, and in that moment it is gone from every view."""
+    await store.put(entry("a", expires=START + 60))
+    clock.now = START + 60 + seconds
+    assert there == (await store.get(key("a")) is not None)
+    assert bool(await names(store)) == there
+    assert bool(await store.rows()) == there
+    assert await store.delete(key("a")) == there
+
+
+async def test_an_expired_entry_can_be_stored_again(store, clock):
+    """A new recording takes the place of an expired one."""
+    await store.put(entry("a", expires=START + 1))
+    clock.now += 1
+    await store.put(entry("a", created=clock.now))
+    assert await store.get(key("a")) == entry("a", created=clock.now)
+
+
+async def test_delete(store):
+    """A removed entry is gone, the others stay, and a second removal says so."""
+    await store.put(entry("a"))
+    await store.put(entry("b"))
+    assert await store.delete(key("a"))
+    assert not await store.delete(key("a"))
+    assert await store.get(key("a")) is None
+    assert await names(store) == "b"
+    assert await store.totals() == (1, size(entry("b")))
+
+
+async def test_newest_first(store):
+    """Scan and rows go by the time of recording, then by the order of storing, not by key or use."""
+    for name, created in [("a", START), ("b", START + 9), ("c", START - 9), ("d", START), ("e", START)]:
+        await store.put(entry(name, created=created))
+    await store.get(key("c"))
+    assert await names(store) == "bedac"
+    assert [row.key for row in await store.rows()] == [key(name) for name in "bedac"]
+
+
+async def test_scan_of_much(store, clock):
+    """A scan that needs many reads misses nothing and repeats nothing."""
+    reply = Reply(200, (), b"x" * 9000)
+    for number in range(100):
+        # Few different times, so that ties fall across the borders of what is read at once.
+        await store.put(entry(str(number), created=START + number // 50, reply=reply))
+    found = [each.key async for each in store.scan()]
+    expected = [key(str(number)) for number in (*range(99, 49, -1), *range(49, -1, -1))]
+    assert found == expected
+
+
+async def test_a_scan_lives_with_changes(store, clock):
+    """What is removed in the middle of a scan does no harm."""
+    await put_all(store, clock, "abc")
+    found = []
+    async for each in store.scan():
+        found.append(each.reply.body)
+        await store.purge()
+    assert found[0] == b"c"
+    assert await store.totals() == (0, 0)
+
+
+# What stays of a full store of "abc" after these reads, when "d" is stored.
+POLICIES = {
+    "lru drops what was read longest ago": ("lru", "acb", "dcb"),
+    "lru counts storing as use": ("lru", "a", "dca"),
+    "lfu drops what was read least": ("lfu", "aabcc", "dca"),
+    "lfu goes by time among equals": ("lfu", "cab", "dba"),
+    "lfu keeps the often read, however long ago": ("lfu", "aab", "dba"),
+    "fifo does not care": ("fifo", "aaab", "dcb"),
+}
+
+
+@pytest.mark.parametrize(("eviction", "reads", "expected"), POLICIES.values(), ids=POLICIES.keys())
+@pytest.mark.parametrize("limit", ["max_entries", "max_bytes"])
+async def test_eviction(opened, clock, limit, eviction, reads, expected):  # noqa: PLR0913, PLR0917  fixtures and cases
+    """A full store lets go of exactly one entry for one, by its policy, whichever limit is reached."""
+    one = size(entry("a", created=START + 1))
+    store = opened(eviction=eviction, **{limit: {"max_entries": 3, "max_bytes": 3 * one}[limit]})
+    await put_all(store, clock, "abc")
+    for letter in reads:
+        clock.now += 1
+        assert await store.get(key(letter)) is not None
+    await put_all(store, clock, "d")
+    assert await names(store) == expected
+    assert await store.totals() == (3, 3 * one)
+
+
+@pytest.mark.parametrize("eviction", ["lru", "lfu", "fifo"])
+async def test_a_large_entry_takes_the_room_of_several(opened, clock, eviction):
+    """As many entries go as the new one needs, and no more."""
+    one = size(entry("a", created=START + 1))
+    store = opened(max_bytes=200 * one, eviction=eviction)
+    await put_all(store, clock, map(chr, range(0x100, 0x100 + 200)))
+    before, used = await store.totals()
+    clock.now += 1
+    large = entry("large", created=clock.now, reply=Reply(200, (), b"x" * 100 * one))
+    await store.put(large)
+    count, used = await store.totals()
+    assert await store.get(large.key) == large
+    assert 200 * one >= used > 199 * one - 2
+    assert before > count > 90
+
+
+@pytest.mark.parametrize("eviction", ["lru", "lfu", "fifo"])
+async def test_replacing_in_a_full_store_evicts_nothing(opened, clock, eviction):
+    """An entry that replaces another needs no further room."""
+    store = opened(max_entries=3, eviction=eviction)
+    await put_all(store, clock, "abcb")
+    assert await names(store) == "bca"
+
+
+async def test_many_evictions(opened, clock):
+    """The least frequently used goes first over a long life of reads, removals and new entries."""
+    store = opened(max_entries=4, eviction="lfu")
+    await put_all(store, clock, "abcd")
+    for letter in "aaabbbccd":
+        await store.get(key(letter))
+    await store.delete(key("d"))
+    await put_all(store, clock, "efgh")
+    assert await names(store) == "hcba"
+    await store.delete(key("h"))
+    await put_all(store, clock, "ij")
+    assert await names(store) == "jcba"
+    await store.delete(key("j"))
+    await store.delete(key("b"))
+    for letter in "ccc":
+        await store.get(key(letter))
+    await put_all(store, clock, "klm")
+    assert await names(store) == "mlca"
+
+
+async def test_expired_entries_go_before_live_ones(opened, clock):
+    """Nothing that can still be served is evicted for what cannot."""
+    store = opened(max_entries=3)
+    await store.put(entry("a"))
+    await store.put(entry("b", expires=START + 60))
+    await store.put(entry("c", expires=START + 600))
+    clock.now += 60
+    await put_all(store, clock, "d")
+    assert set(await names(store)) == {"a", "c", "d"}
+
+
+async def test_too_large(opened):
+    """An entry larger than the whole store is refused, and nothing goes for it."""
+    store = opened(max_bytes=1000)
+    await store.put(entry("a"))
+    with pytest.raises(BackendError, match="too large"):
+        await store.put(entry("b", reply=Reply(200, (), b"x" * 1000)))
+    assert await names(store) == "a"
+
+
+async def test_rows(store, clock):
+    """A row tells where an entry came from, its size, its time and its use."""
+    stored = entry("a", expires=START + 60, path="/v1/chat/completions", reply=Reply(200, (), b"x" * 100))
+    await store.put(stored)
+    for _ in range(3):
+        clock.now += 1
+        await store.get(stored.key)
+    expected = Row(
+        key=stored.key,
+        dialect="openai-chat",
+        host="api.openai.com",
+        path="/v1/chat/completions",
+        model="gpt-4o",
+        created=START,
+        expires=START + 60,
+        used=START + 3,
+        hits=3,
+        size=size(stored),
+    )
+    assert await store.rows() == [expected]
+
+
+@pytest.fixture
+async def mixed(store, clock):
+    """A store with entries of several models, hosts and ages; the clock stands at START + 100."""
+    await store.put(entry("a"))
+    await store.put(entry("b", created=START + 10, model="gpt-4.1", expires=START + 50))
+    await store.put(entry("c", created=START + 20, model="gpt-4.1"))
+    await store.put(entry("d", created=START + 30, host="api.deepseek.com"))
+    await store.put(entry("e", created=START + 40, model="gpt-4.1", host="api.deepseek.com", expires=START + 100))
+    clock.now += 100
+    return store
+
+
+ROWS = {
+    "all": ({}, "dca"),
+    "limit": ({"limit": 2}, "dc"),
+    "limit of none": ({"limit": 0}, ""),
+    "model": ({"model": "gpt-4.1"}, "c"),
+    "host": ({"host": "api.openai.com"}, "ca"),
+    "age": ({"older_than": 75}, "ca"),
+    "exactly that age": ({"older_than": 80}, "a"),
+    "several": ({"model": "gpt-4o", "host": "api.openai.com", "older_than": 10}, "a"),
+    "beginning of a key": ({"key": key("d")[:6]}, "d"),
+    "no pattern in a key": ({"key": "%"}, ""),
+    "nothing": ({"model": "gpt"}, ""),
+}
+
+
+@pytest.mark.parametrize(("wanted", "expected"), ROWS.values(), ids=ROWS.keys())
+async def test_chosen_rows(mixed, wanted, expected):
+    """Rows can be chosen by beginning of the key, model, host and age; what has expired is not among them."""
+    assert [row.key for row in await mixed.rows(**wanted)] == [key(name) for name in expected]
+
+
+PURGES = {
+    "all": ({}, 5, ""),
+    "model": ({"model": "gpt-4.1"}, 3, "da"),
+    "host": ({"host": "api.deepseek.com"}, 2, "ca"),
+    "age": ({"older_than": 80}, 2, "dc"),
+    "expired": ({"expired": True}, 2, "dca"),
+    "several": ({"expired": True, "host": "api.openai.com"}, 1, "dca"),
+    "nothing": ({"model": "gpt"}, 0, "dca"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "removed", "left"), PURGES.values(), ids=PURGES.keys())
+async def test_purge(mixed, wanted, removed, left):
+    """A purge removes what meets all its conditions, says how many, and leaves the rest."""
+    before, _ = await mixed.totals()
+    assert await mixed.purge(**wanted) == removed
+    assert await names(mixed) == left
+    assert (await mixed.totals())[0] == before - removed
+
+
+async def test_purge_of_much(store):
+    """A purge of more than it removes at a time removes all of it, and only that."""
+    for number in range(1000):
+        await store.put(entry(str(number), model="even" if number % 2 == 0 else "odd"))
+    assert await store.purge(model="even") == 500
+    assert {row.model for row in await store.rows()} == {"odd"}
+    assert await store.purge() == 500
+    assert await store.totals() == (0, 0)
+
+
+async def test_at_once(opened):
+    """Fifty tasks that write, read and remove at once each get their own entry, and the limit holds."""
+    store = opened(max_entries=60)
+
+    async def work(number):
+        mine = entry(f"task {number}", reply=Reply(200, (), bytes([number]) * 2000))
+        for _ in range(5):
+            await store.put(mine)
+            assert await store.get(mine.key) == mine
+        assert await store.delete(mine.key)
+        await store.put(mine)
+
+    await asyncio.gather(*map(work, range(50)))
+    assert (await store.totals())[0] == 50
+    assert {found.reply.body async for found in store.scan()} == {bytes([number]) * 2000 for number in range(50)}
+
+
+async def test_giving_up_a_wait(store):
+    """A caller that gives up leaves the store in order."""
+    await store.put(entry("a"))
+    waiting = [asyncio.create_task(store.get(key("a"))) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in waiting[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert outcomes[1] == entry("a")
+    assert await store.get(key("a")) == entry("a")
+
+
+async def test_what_cannot_be_stored(store):
+    """An entry that no record can hold is the store's error, and the store goes on."""
+    with pytest.raises(BackendError, match="cannot be packed"):
+        await store.put(replace(entry("a"), question=object()))
+    await store.put(entry("a"))
+    assert await names(store) == "a"
+
+
+async def test_close_twice(store):
+    """Closing again is fine; using what is closed is an error that says so."""
+    await store.put(entry("a"))
+    await store.close()
+    await store.close()
+    with pytest.raises(BackendError, match="closed"):
+        await store.get(key("a"))
+    with pytest.raises(BackendError, match="closed"):
+        await store.put(entry("a"))
+
+
+async def test_close_unused(store):
+    """A store that was never used can be closed."""
+    await store.close()
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES.keys())
+def test_unknown_policy(make, tmp_path):
+    """A policy that does not exist is refused at once, with the names of those that do."""
+    with pytest.raises(ValueError, match="lru, lfu, fifo"):
+        make(tmp_path, max_entries=1, max_bytes=1, eviction="random")
+
+
+async def test_reopen(tmp_path, clock):
+    """What was stored on a disk, and how it was used, is there after a restart."""
+    limits = {"max_entries": 3, "max_bytes": 1_000_000, "eviction": "lru", "clock": clock}
+    store = STORES["sqlite"](tmp_path, **limits)
+    await put_all(store, clock, "abc")
+    clock.now += 1
+    await store.get(key("a"))
+    await store.close()
+    store = STORES["sqlite"](tmp_path, **limits)
+    try:
+        assert await names(store) == "cba"
+        assert [row.hits for row in await store.rows()] == [0, 0, 1]
+        await put_all(store, clock, "d")
+        assert await names(store) == "dca"
+    finally:
+        await store.close()
