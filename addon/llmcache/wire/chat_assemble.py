@@ -159,7 +159,8 @@ def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
             case "obfuscation":  # OpenAI: random characters that even out the sizes of chunks
                 continue
             case "object":
-                body.setdefault(key, OBJECTS.get(value, value) if isinstance(value, str) else value)
+                # Azure's first chunk says "".
+                body[key] = body.get(key) or (OBJECTS.get(value, value) if isinstance(value, str) else value)
             case "created":
                 body[key] = body.get(key) or value  # the first that says something; some count on with the chunks
             case "usage":
