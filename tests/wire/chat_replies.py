@@ -68,6 +68,15 @@ def json_reply(body: Any) -> Reply:
     return Reply(200, JSON, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
+def calling(*arguments: str) -> dict[str, Any]:
+    """Return the part of a message or delta that calls one function for each of *arguments*, numbered."""
+    calls = [
+        {"index": at, "id": f"c{at}", "type": "function", "function": {"name": "f", "arguments": text}}
+        for at, text in enumerate(arguments)
+    ]
+    return {"tool_calls": calls}
+
+
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 LEAVES = (
     st.none()

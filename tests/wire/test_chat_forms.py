@@ -7,7 +7,7 @@ from typing import Any
 
 import chat_replies as make
 import pytest
-from chat_replies import chunk, completion, json_reply, sse_reply, stream
+from chat_replies import calling, chunk, completion, json_reply, sse_reply, stream
 from hypothesis import given
 from llmcache.chat import Form, Lossy, Reply
 from llmcache.framing import parse_sse
@@ -90,7 +90,7 @@ def test_log_probabilities_go_with_their_tokens() -> None:
 
 def test_calls_that_carry_their_position_are_not_lost() -> None:
     """DeepSeek and Mistral number tool calls in JSON too; every stream says that number, so nothing is lost."""
-    calls = _calls("{}", '{"a":1}')
+    calls = calling("{}", '{"a":1}')
     body = completion({"role": "assistant", "content": "", **calls}, "tool_calls")
     deltas = [json.loads(each[6:])["choices"][0]["delta"] for each in explode(body, SSE)[:-1]]
     assert {0, 1} == {each["index"] for delta in deltas for each in delta.get("tool_calls", [])}

@@ -7,7 +7,7 @@ from typing import Any
 
 import chat_replies as make
 import pytest
-from chat_replies import call, chunk, completion, json_reply, sse_reply, stream
+from chat_replies import call, calling, chunk, completion, json_reply, sse_reply, stream
 from hypothesis import given
 from hypothesis import strategies as st
 from llmcache.chat import Complete, Form, Incomplete, Lossy, Reply, Usage
@@ -62,14 +62,6 @@ def test_a_whole_stream_is_complete(body: bytes) -> None:
     assert verdict(sse_reply(body)) == "complete"
 
 
-def _calls(*arguments: str) -> dict[str, Any]:
-    calls = [
-        {"index": at, "id": f"c{at}", "type": "function", "function": {"name": "f", "arguments": text}}
-        for at, text in enumerate(arguments)
-    ]
-    return {"tool_calls": calls}
-
-
 def _error(message: str = "overloaded") -> dict[str, Any]:
     return {"error": {"message": message}}
 
@@ -94,8 +86,8 @@ BAD = [
     pytest.param(stream(chunk({"content": " \n\t"}, "stop")), "empty", id="C22-blank"),
     pytest.param(stream(chunk({"reasoning_content": "Hm."}, "stop")), "empty", id="reasoning-only"),
     pytest.param(stream(chunk(finish="stop")), "empty", id="nothing-said"),
-    pytest.param(stream(chunk(_calls('{"a":'), "tool_calls")), "tool-arguments", id="C16-cut-call"),
-    pytest.param(stream(chunk(_calls('{"a":'))), "truncated", id="C16-interrupted-call"),
+    pytest.param(stream(chunk(calling('{"a":'), "tool_calls")), "tool-arguments", id="C16-cut-call"),
+    pytest.param(stream(chunk(calling('{"a":'))), "truncated", id="C16-interrupted-call"),
     pytest.param(stream(chunk({"content": "Hi"}, "stop")) + stream(chunk()), "after-done", id="more-after-done"),
     pytest.param(stream("data: nonsense\n\n"), "bad-event", id="no-json"),
     pytest.param(stream("data: [1]\n\n"), "bad-event", id="no-object"),
@@ -144,8 +136,8 @@ def test_c18_only_200_is_stored(status: int) -> None:
         pytest.param(
             completion({"function_call": {"name": "f", "arguments": "{"}}), "tool-arguments", id="cut-function"
         ),
-        pytest.param(completion({"content": None, **_calls("", "{}")}, "tool_calls"), "complete", id="C16-tool-calls"),
-        pytest.param(completion(_calls("{}", "nope"), "tool_calls"), "tool-arguments", id="C16-bad-arguments"),
+        pytest.param(completion({"content": None, **calling("", "{}")}, "tool_calls"), "complete", id="C16-tool-calls"),
+        pytest.param(completion(calling("{}", "nope"), "tool_calls"), "tool-arguments", id="C16-bad-arguments"),
         pytest.param(
             completion({"tool_calls": [{"type": "custom", "custom": {"name": "sh", "input": "{ls"}}]}, "tool_calls"),
             "complete",
