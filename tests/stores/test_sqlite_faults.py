@@ -338,6 +338,7 @@ DAMAGE = {
     "truncated": lambda data: data[: len(data) // 2],
     "truncated in the first page": lambda data: data[:1000],
     "pages overwritten": broken_pages,
+    "a broken name in the schema": lambda data: data.replace(b"TABLE record", b"TABLE \xff\xccc(rd"),
     "another file": lambda data: b"# A text that somebody saved under this name.\n" * 200,
     "a flipped bit in the version": lambda data: data[:63] + b"\0" + data[64:],
 }

@@ -80,7 +80,7 @@ def open_private(path: str, stamp: str) -> Opened:
     with _alone(path):
         try:
             return _open(path)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
             _rename(path, stamp, error)
@@ -94,9 +94,15 @@ def set_aside(path: str, seen: Identity, stamp: str, error: Exception) -> None:
             _rename(path, stamp, error)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether *error* says that the file's content is broken, not that the moment is bad."""
-    return isinstance(error, Damaged) or _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    match error:
+        # The second: SQLite's own message quotes a broken name from the schema.
+        case Damaged() | UnicodeDecodeError():
+            return True
+        case sqlite3.Error():
+            return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return False
 
 
 def explain(error: Exception) -> str:

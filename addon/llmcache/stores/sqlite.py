@@ -224,7 +224,7 @@ class SqliteStore:
     def _attempt(self, work: Callable[..., T], *args: Any) -> T:
         try:
             return work(self._connected(), *args)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if self._opened is None or not is_damage(error):
                 raise
             set_aside(self._path, self._opened.identity, self._stamp(), error)
