@@ -96,6 +96,27 @@ def test_read_keeps_numbers_as_they_were_sent() -> None:
 
 
 @given(VALUES)
+def test_skim_sees_what_read_sees(value: Any) -> None:
+    """The quick look gives the same value, as text and as bytes, big integers rounded at most."""
+    text = json.dumps(value)
+    assert json.loads(text, parse_int=rounded) == rounded_all(jsontext.skim(text))
+    assert jsontext.skim(text) == jsontext.skim(text.encode())
+
+
+@pytest.mark.parametrize("body", [b'\xef\xbb\xbf["\\ud800"]', '["\\ud800"]'])
+def test_skim_reads_what_orjson_cannot(body: bytes | str) -> None:
+    """A byte order mark or a lone surrogate is no obstacle."""
+    assert jsontext.skim(body) == ["\ud800"]
+
+
+@pytest.mark.parametrize("body", ["[" * 201 + "]" * 201, b"[" * 201 + b"]" * 201, "{", b"NaN"])
+def test_skim_refuses_too(body: bytes | str) -> None:
+    """Deep nesting and what is no JSON are refused."""
+    with pytest.raises(WireError):
+        jsontext.skim(body)
+
+
+@given(VALUES)
 def test_canonical_reads_back(value: Any) -> None:
     """Reading the canonical text gives the value."""
     assert value == jsontext.parse(jsontext.canonical(value))
@@ -142,6 +163,16 @@ def test_cutting_a_member_leaves_the_others(names: list[str], values: list[Any],
     start, end = span or (0, 0)
     value.pop("usage", None)
     assert value == json.loads(text[:start] + text[end:])
+
+
+def rounded(text: str) -> float:
+    """Return an integer as a double where it takes more than 64 bits."""
+    return int(text) if -(2**63) <= int(text) < 2**64 else float(text)
+
+
+def rounded_all(value: Any) -> Any:
+    """Return *value*, read again with `rounded`."""
+    return json.loads(json.dumps(value), parse_int=rounded)
 
 
 def shuffled(value: Any, random: Any) -> Any:

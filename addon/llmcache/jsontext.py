@@ -1,7 +1,8 @@
 """JSON text <-> JSON values, strict enough to take an identity from.
 
 `parse` reads a request: one value has one Python form, however it was spelled. `read` reads a reply: numbers stay
-as they were sent. `canonical` writes a value so that equal bytes mean equal values; `dumps` keeps the order of keys.
+as they were sent; `skim` is for a mere look at one.
+`canonical` writes a value so that equal bytes mean equal values; `dumps` keeps the order of keys.
 Anything that two readers could understand differently is refused with `WireError`.
 It knows JSON (RFC 8259, I-JSON RFC 7493 for duplicate keys) and nothing of LLMs.
 """
@@ -36,6 +37,20 @@ def parse(body: bytes) -> Any:
 def read(body: bytes | str) -> Any:
     """Return the JSON value of *body* with numbers as they were sent (`1.0` stays a float). Raises as `parse` does."""
     return _decode(_AS_SENT, _text(body) if isinstance(body, bytes) else body)
+
+
+def skim(body: bytes | str) -> Any:
+    """Return the JSON value of *body* several times faster than `read`, to look at and not to write again.
+
+    The last of duplicate keys counts, and integers over 64 bits may be rounded. Raises as `read` does.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:  # a lone surrogate or a byte order mark, which `read` knows; or no JSON
+        return read(body)
+    if isinstance(body, str):
+        return _shallow(value, body.count("{") + body.count("["))
+    return _shallow(value, body.count(b"{") + body.count(b"["))
 
 
 def canonical(value: Any) -> bytes:
@@ -102,8 +117,12 @@ def _decode(decoder: json.JSONDecoder, text: str) -> Any:
         raise WireError("json-too-deep") from None
     except json.JSONDecodeError:
         raise WireError("json-invalid") from None
+    return _shallow(value, text.count("{") + text.count("["))
+
+
+def _shallow(value: Any, brackets: int) -> Any:
     # A level needs a bracket, so few brackets prove that it is flat without a walk.
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise WireError("json-too-deep")
     return value
 

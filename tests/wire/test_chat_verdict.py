@@ -52,6 +52,8 @@ GOOD = [
     pytest.param(stream(chunk({"refusal": "No."}, "stop")), id="refusal"),
     pytest.param(stream(chunk({"audio": {"id": "a", "transcript": "Hi"}}, "stop")), id="audio"),
     pytest.param(stream(chunk({"content": [{"type": "text", "text": "Hi"}]}, "stop")), id="C21-parts"),
+    pytest.param(stream(chunk({"content": "Hi"}, "stop"), 'data: {"a":1,"a":2}\n\n'), id="duplicate-key"),
+    pytest.param(stream(chunk({"content": "\ud800"}, "stop")), id="lone-surrogate"),
     pytest.param(stream(chunk({"content": "a"}, "stop", id="1"), chunk({"content": "b"}, id="2")), id="ids-differ"),
 ]
 
@@ -76,6 +78,7 @@ BAD = [
     pytest.param(b"", "truncated", id="nothing"),
     pytest.param(stream(), "choices-missing", id="done-only"),
     pytest.param(stream(chunk({"content": "Hi"}, "stop"), _error()), "error-event", id="C14-error"),
+    pytest.param(stream(chunk({"content": "Hi"}, "stop", x_groq={"error": "stopped"})), "error-event", id="C14-groq"),
     pytest.param(stream("event: error\ndata: boom\n\n"), "error-event", id="C14-named-error"),
     pytest.param(stream("event: error\ndata: {}\n", done=""), "error-event", id="C14-named-error-unterminated"),
     pytest.param(stream(chunk({"content": "Hi"}, "length")), "finish-length", id="C15-length"),
@@ -91,7 +94,8 @@ BAD = [
     pytest.param(stream(chunk({"content": "Hi"}, "stop")) + stream(chunk()), "after-done", id="more-after-done"),
     pytest.param(stream("data: nonsense\n\n"), "bad-event", id="no-json"),
     pytest.param(stream("data: [1]\n\n"), "bad-event", id="no-object"),
-    pytest.param(stream(chunk({"content": "Hi"}, "stop"), 'data: {"a":1,"a":2}\n\n'), "bad-event", id="duplicate"),
+    pytest.param(stream(chunk(json.loads('{"x":' * 150 + "1" + "}" * 150), "stop")), "empty", id="deep"),
+    pytest.param(stream('data: {"x":' + "[" * 300 + "]" * 300 + "}\n\n"), "bad-event", id="too-deep"),
     pytest.param(stream(chunk({"content": "Hi"}, "stop")).replace(b"Hi", b"\xff"), "bad-event", id="not-utf8"),
 ]
 

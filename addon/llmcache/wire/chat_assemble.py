@@ -8,7 +8,7 @@ Source: OpenAI, "The chat completion chunk object"; what other providers do diff
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import framing, jsontext
@@ -71,13 +71,15 @@ def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
     Raises `Lossy` (the field) where chunks contradict each other, unless *strict* is off: then the later one counts.
     Raises `WireError` for bytes that are no UTF-8 and for a payload that is no JSON object (`bad-event`).
     """
-    try:
-        stream.decode()
-    except UnicodeDecodeError:
-        raise WireError("bad-event") from None
+    check_text(stream)
+    return merged(chunks(framing.parse_sse(stream)), strict=strict)
+
+
+def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
+    """Return the chat.completion that *chunks* add up to; they are taken apart for it. Raises as `assemble` does."""
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
-    for chunk in chunks(framing.parse_sse(stream)):
+    for chunk in chunks:
         for position, choice in enumerate(_dicts(chunk.pop("choices", None))):
             index = choice.get("index")
             number = index if isinstance(index, int) else position
@@ -97,10 +99,18 @@ def chunks(events: Iterable[framing.Event]) -> Iterable[dict[str, Any]]:
         yield payload(event)
 
 
-def payload(event: framing.Event) -> dict[str, Any]:
+def check_text(stream: bytes) -> None:
+    """Raise `WireError` (`bad-event`) when *stream* is no UTF-8; its events would hide that."""
+    try:
+        stream.decode()
+    except UnicodeDecodeError:
+        raise WireError("bad-event") from None
+
+
+def payload(event: framing.Event, read: Callable[[str], Any] = jsontext.read) -> dict[str, Any]:
     """Return the JSON object of an event. Raises `WireError` (`bad-event`)."""
     try:
-        value = jsontext.read(event.data)
+        value = read(event.data)
     except WireError:
         raise WireError("bad-event") from None
     if not isinstance(value, dict):

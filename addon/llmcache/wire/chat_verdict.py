@@ -53,7 +53,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     if reply.status != _OK:
         return Incomplete(f"status-{reply.status}")
     try:
-        body = _of_stream(reply.body) if is_stream(reply) else jsontext.read(reply.body)
+        body = _of_stream(reply.body) if is_stream(reply) else jsontext.skim(reply.body)
     except WireError as error:
         return Incomplete(str(error) if is_stream(reply) else "not-json")
     reason = _body(call, body, finish)
@@ -84,16 +84,24 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
         raise WireError("error-event")
     done = [(event.data.strip() if event.whole else event.data) == chat_assemble.DONE for event in events]
     ends = done.index(True) if True in done else len(events)
+    chunks = []
     for event in events[:ends]:
         if not event.whole:
             raise WireError("truncated")
-        if chat_assemble.payload(event).get("error"):
+        chunks.append(chat_assemble.payload(event, jsontext.skim))
+        if _failed(chunks[-1]):
             raise WireError("error-event")
     if ends == len(events):
         raise WireError("truncated")
     if ends + 1 < len(events):
         raise WireError("after-done")
-    return chat_assemble.assemble(stream, strict=False)
+    chat_assemble.check_text(stream)
+    return chat_assemble.merged(chunks, strict=False)
+
+
+def _failed(chunk: dict[str, Any]) -> bool:
+    groq = chunk.get("x_groq")  # Groq: why a stream was stopped early
+    return bool(chunk.get("error") or (isinstance(groq, dict) and groq.get("error")))
 
 
 def _body(call: Call, body: Any, finish: frozenset[str]) -> str:

@@ -7,6 +7,8 @@ Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; th
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate, pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -252,14 +254,18 @@ def _cut(reply: Reply, spans: list[tuple[int, int]]) -> Reply:
 
 
 def _shortened(chunks: tuple[tuple[int, int], ...], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    shorter, offset = [], 0
-    for when, length in chunks:
-        end = offset + length
-        lost = sum(max(0, min(end, stop) - max(offset, start)) for start, stop in spans)
-        if length > lost:
-            shorter.append((when, length - lost))
-        offset = end
-    return tuple(shorter)
+    starts = [start for start, _ in spans]
+    lost = [0, *accumulate(stop - start for start, stop in spans)]
+
+    def moved(offset: int) -> int:
+        """Return where the byte at *offset* is after the cuts."""
+        before = bisect_right(starts, offset)
+        inside = max(0, spans[before - 1][1] - offset) if before else 0
+        return offset - lost[before] + inside
+
+    ends = [0, *accumulate(length for _, length in chunks)]
+    kept = [(when, moved(end) - moved(start)) for (when, _), (start, end) in zip(chunks, pairwise(ends), strict=True)]
+    return tuple((when, length) for when, length in kept if length)
 
 
 def _typed(headers: Headers, kind: str) -> Headers:
