@@ -61,7 +61,12 @@ def chat_json(text: str, **more: Any) -> dict[str, Any]:
 
 def chat_chunks(text: str, *, usage: bool = False) -> list[bytes]:
     """Return the events of a streamed chat completion that says *text*, one word an event."""
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "gpt-4o-mini-2024-07-18"}
+    head = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": "gpt-4o-mini-2024-07-18",
+    }
     more: dict[str, Any] = {"usage": None} if usage else {}
 
     def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
@@ -93,10 +98,17 @@ def openai(asked: Asked) -> Script:
 class Upstream:
     """The server: `answer` decides, `calls` remembers."""
 
-    def __init__(self, answer: Callable[[Asked], Script] = openai, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Asked], Script] = openai,
+        tls: ssl.SSLContext | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
         self.answer = answer
         self.calls: list[Asked] = []
         self._tls = tls
+        self._listener = listener
+        """A bound socket to use instead of a free port on loopback, such as one of another network namespace."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -123,8 +135,9 @@ class Upstream:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        listener = self._listener or socket.create_server(("127.0.0.1", self.port))
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls, limit=2**27)
+            asyncio.start_server(self._serve, sock=listener, ssl=self._tls, limit=2**27)
         )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -157,7 +170,10 @@ class Upstream:
 
     async def _write(self, writer: asyncio.StreamWriter, script: Script) -> bool:
         chunks = script.body if isinstance(script.body, list) else [script.body]
-        framing = {"length": f"content-length: {sum(map(len, chunks))}\r\n", "chunked": "transfer-encoding: chunked\r\n"}
+        framing = {
+            "length": f"content-length: {sum(map(len, chunks))}\r\n",
+            "chunked": "transfer-encoding: chunked\r\n",
+        }
         fields = "".join(f"{name}: {value}\r\n" for name, value in script.headers.items())
         writer.write(f"HTTP/1.1 {script.status} X\r\n{fields}{framing.get(script.framing, '')}\r\n".encode())
         for at, chunk in enumerate(chunks):
