@@ -237,6 +237,29 @@ async def test_a_large_entry_takes_the_room_of_several(opened, clock, eviction):
     assert before > count > 90
 
 
+async def test_the_new_goes_before_the_often_read(opened, clock):
+    """Under lfu an entry that was never read is the next to go, however new it is."""
+    store = opened(max_entries=3, eviction="lfu")
+    await put_all(store, clock, "abc")
+    for letter in "abc":
+        await store.get(key(letter))
+    await put_all(store, clock, "def")
+    assert await names(store) == "fcb"
+
+
+async def test_several_go_by_frequency(opened, clock):
+    """Where one entry needs the room of several, they go in the order of their policy too."""
+    one = size(entry("a", created=START + 1))
+    store = opened(max_bytes=5 * one, eviction="lfu")
+    await put_all(store, clock, "abcde")
+    for letter in "aaabbccccd":
+        await store.get(key(letter))
+    clock.now += 1
+    # Of e (no hit), d (1), b (2), a (3), c (4) the first three make room for two and a half.
+    await store.put(entry("L", created=clock.now, reply=Reply(200, (), b"L" * (one * 3 // 2))))
+    assert [row.key for row in await store.rows()] == [key("L"), key("c"), key("a")]
+
+
 @pytest.mark.parametrize("eviction", ["lru", "lfu", "fifo"])
 async def test_replacing_in_a_full_store_evicts_nothing(opened, clock, eviction):
     """An entry that replaces another needs no further room."""
@@ -251,7 +274,6 @@ async def test_many_evictions(opened, clock):
     await put_all(store, clock, "abcd")
     for letter in "aaabbbccd":
         await store.get(key(letter))
-    await store.delete(key("d"))
     await put_all(store, clock, "efgh")
     assert await names(store) == "hcba"
     await store.delete(key("h"))

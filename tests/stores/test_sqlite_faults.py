@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from llmcache.chat import BackendError, Entry, Form, Reply
 from llmcache.stores import database
-from llmcache.stores.database import COMPANIONS
+from llmcache.stores.database import COMPANIONS, set_aside
 from llmcache.stores.sqlite import TOUCHES, SqliteStore
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -338,7 +338,9 @@ DAMAGE = {
     "truncated": lambda data: data[: len(data) // 2],
     "truncated in the first page": lambda data: data[:1000],
     "pages overwritten": broken_pages,
-    "a broken name in the schema": lambda data: data.replace(b"TABLE record", b"TABLE \xff\xccc(rd"),
+    "a broken name in the schema": lambda data: data.replace(b"tablerecord", b"table\xccecord").replace(
+        b"TABLE record", b"TABBE record"
+    ),
     "another file": lambda data: b"# A text that somebody saved under this name.\n" * 200,
     "a flipped bit in the version": lambda data: data[:63] + b"\0" + data[64:],
 }
@@ -426,6 +428,14 @@ async def test_damage_is_set_aside_once(path):
     assert len(aside(path)) == 1
 
 
+async def test_a_new_file_is_never_set_aside_for_an_old_one(path):
+    """A process that finds its file damaged after another has replaced it leaves the new one where it is."""
+    await filled(path, 1)
+    set_aside(str(path), (0, 0), "late", sqlite3.DatabaseError("malformed"))
+    assert aside(path) == []
+    assert path.exists()
+
+
 async def test_damage_twice_in_a_second(path):
     """What was set aside before is never overwritten."""
     async with opened(path, clock=lambda: 1_790_000_000.0) as store:
@@ -451,6 +461,21 @@ async def test_deleted_in_mid_run(path, suffixes):
         await store.put(entry("new"))
     async with opened(path) as store:
         assert [row.key for row in await store.rows()] == ["new"]
+
+
+async def test_deleted_under_two(path):
+    """Two stores whose database is deleted, but not its log, meet again in one new and sound file."""
+    async with opened(path) as first, opened(path) as second:
+        await first.put(entry("old"))
+        await second.put(entry("older"))
+        path.unlink()
+        for number in range(20):
+            await (first, second)[number % 2].put(entry(f"{number:08}"))
+        for number in range(20):
+            assert await first.get(f"{number:08}") == await second.get(f"{number:08}") == entry(f"{number:08}")
+    async with opened(path) as store:
+        assert len(await store.rows()) == 20
+    assert aside(path) == []
 
 
 # Rights.

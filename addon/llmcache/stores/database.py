@@ -168,7 +168,7 @@ def _make_private(path: str) -> None:
         for name in (path, *(path + suffix for suffix in COMPANIONS)):
             _take_rights(name)
     else:
-        # Left over from a file that was deleted: a log must never be replayed into another database.
+        # Left over from a file that was deleted: whoever still has that one open must not share its log with us.
         for suffix in COMPANIONS:
             Path(path + suffix).unlink(missing_ok=True)
 
