@@ -394,6 +394,8 @@ def test_agrees_with_python(value, ascii_only, indent):
     """Down keys and indices the path finds what Python finds, however the JSON is laid out."""
     document = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     for path, expected in places(value):
+        if path.startswith(".."):  # two empty names first would mean JSON lines: the language cannot say them
+            continue
         found = compile_path(path).get(document)
         assert expected == json.loads(found.raw)
         if isinstance(expected, str):
