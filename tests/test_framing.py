@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from llmcache.framing import Event, SseParser, parse_sse, sse
+
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Property tests must not fail because the machine is busy."""
 
 PIECES = st.sampled_from(
     [
@@ -62,6 +65,7 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
     assert events == fed(body, [1] * len(body))
 
 
+@STEADY
 @given(STREAMS, st.lists(st.integers(0, 9), max_size=40))
 @example(b"event: x\r\ndata: a\r\n\r\n", [9, 1])
 def test_any_split_gives_the_same_events(body: bytes, sizes: list[int]) -> None:
@@ -69,6 +73,7 @@ def test_any_split_gives_the_same_events(body: bytes, sizes: list[int]) -> None:
     assert parse_sse(body) == fed(body, sizes)
 
 
+@STEADY
 @given(STREAMS)
 def test_spans_are_in_order_and_hold_their_events(body: bytes) -> None:
     """An event's bytes, read alone, give that event; spans do not overlap."""
@@ -79,6 +84,7 @@ def test_spans_are_in_order_and_hold_their_events(body: bytes) -> None:
         at = event.end
 
 
+@STEADY
 @given(TEXT, NAME, st.none() | NAME, st.none() | st.integers(0, 10**9))
 def test_what_is_written_reads_back(data: str, name: str, ident: str | None, retry: int | None) -> None:
     """Writing an event and reading it gives the same event."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from llmcache.chat import Bypass, Call, Reply, Request
 from llmcache.wire import openai_chat
+
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Property tests must not fail because the machine is busy."""
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 EVENTS = (("content-type", "text/event-stream; charset=utf-8"),)

@@ -21,6 +21,7 @@ SSE_USAGE = Form("sse", frozenset({"usage"}))
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2}
 
 
+@make.STEADY
 @given(make.completions())
 def test_a_json_body_survives_the_stream(body: dict[str, Any]) -> None:
     """Row R1: exploding a body and assembling the stream gives the same body, whatever vendors put into it."""
@@ -31,6 +32,7 @@ def test_a_json_body_survives_the_stream(body: dict[str, Any]) -> None:
     assert len(there.body) == sum(length for _, length in there.chunks)
 
 
+@make.STEADY
 @given(make.completions())
 def test_r3_usage_only_when_asked_for(body: dict[str, Any]) -> None:
     """Row R3: usage is a last chunk without choices when asked for, else it is nowhere; the rest is byte-equal."""
@@ -43,6 +45,7 @@ def test_r3_usage_only_when_asked_for(body: dict[str, Any]) -> None:
     assert plain == openai_chat.convert(full, SSE_USAGE, SSE)
 
 
+@make.STEADY
 @given(make.completions())
 def test_r6_chunks_are_what_clients_expect(body: dict[str, Any]) -> None:
     """Row R6: each chunk has the stream's fields, a delta and an index; `[DONE]` ends it; pieces are bounded."""
@@ -51,7 +54,9 @@ def test_r6_chunks_are_what_clients_expect(body: dict[str, Any]) -> None:
     for event in events[:-1]:
         written = json.loads(event.data)
         assert (written["id"], written["object"]) == ("chatcmpl-1", "chat.completion.chunk")
-        assert all(isinstance(each["delta"], dict) and "index" in each for each in written["choices"])
+        for each in written["choices"]:
+            assert isinstance(each["delta"], dict)
+            assert ("logprobs" in body["choices"][each["index"]]) == ("logprobs" in each)
     texts = sum(isinstance(each, str) for choice in body["choices"] for each in choice["message"].values())
     calls = sum(len(choice["message"].get("tool_calls") or ()) for choice in body["choices"])
     assert len(events) <= 1 + (2 + 4) * len(body["choices"]) + MAX_PIECES * (texts + calls + 2 * len(body["choices"]))
@@ -183,6 +188,11 @@ def test_tool_calls_are_gathered(fragments: Any, calls: Any) -> None:
     found = body["choices"][0]["message"]["tool_calls"]
     assert calls == [(each["id"], each["function"]["name"], each["function"]["arguments"]) for each in found]
     assert not any("index" in each for each in found)
+
+
+def test_a_stream_was_created_when_it_began() -> None:
+    """Azure's first chunk says 0, and some providers count on with the chunks: the first real time is the answer's."""
+    assert assemble(stream(chunk(created=0), chunk(created=7), chunk(created=8)))["created"] == 7
 
 
 def test_two_fragments_in_one_chunk_are_one_call() -> None:

@@ -213,12 +213,14 @@ def test_usage_and_model_are_read(top: Any, usage: Usage) -> None:
     assert Complete(usage, "gpt-5-2026") == openai_chat.judge(call(), json_reply(completion(**top)), ANY)
 
 
+@make.STEADY
 @given(st.binary(max_size=60) | make.VALUES | make.VALUES.map(lambda value: completion(choices=[value])))
 def test_judge_survives_any_json(body: Any) -> None:
     """Whatever a provider sends, there is a verdict."""
     assert isinstance(openai_chat.judge(call(), json_reply(body), ANY), Complete | Incomplete)
 
 
+@make.STEADY
 @given(st.lists(st.dictionaries(st.sampled_from(["delta", "index", "finish_reason"]), make.VALUES), max_size=3))
 def test_judge_survives_any_chunks(choices: Any) -> None:
     """The same for streams, whose merging must not stumble over odd types; converting is done or `Lossy`."""

@@ -91,6 +91,7 @@ def test_what_is_no_call_is_passed_through(body: Any, kind: str, reason: str) ->
     assert Bypass(reason) == openai_chat.call(request(body, kind=kind))
 
 
+@make.STEADY
 @given(st.binary() | make.VALUES)
 def test_no_body_breaks_call(body: Any) -> None:
     """Any bytes and any JSON give a call or a bypass."""
