@@ -16,11 +16,15 @@ class _Plain(logging.Formatter):
         return super().formatMessage(record)
 
 
-def to_stderr(*, calls: bool, clock: bool = False) -> None:
-    """Send warnings and errors to stderr, and with *calls* a line for each call; *clock* puts the time before it."""
+def to_stderr(*, clock: bool = False) -> None:
+    """Send warnings and errors to stderr; *clock* puts the time before each line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain("%(asctime)s %(message)s" if clock else "aicache: %(message)s", "%H:%M:%S"))
     # A port that is taken is told by the verb, which knows the flag to change.
     handler.addFilter(lambda record: record.name != "mitmproxy.addons.proxyserver")
     logging.getLogger().addHandler(handler)
-    logging.getLogger("aicache").setLevel(logging.INFO if calls else logging.WARNING)
+
+
+def each_call() -> None:
+    """From now on log a line for each call, too."""
+    logging.getLogger("aicache").setLevel(logging.INFO)

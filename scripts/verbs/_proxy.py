@@ -145,7 +145,7 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
     given = {"aicache_config": settings.config, "aicache_mode": settings.mode, "aicache_store": settings.store}
     try:
         master.options.update(**{"confdir": CONFDIR, **settings.defaults})
-        master.options.set(*settings.sets, defer=True)
+        _set(master.options, settings.sets)
         _check_confdir(Path(master.options.confdir).expanduser())
         master.addons.add(addon, *settings.addons, ready)
         _check_known(master.options)
@@ -157,6 +157,16 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
     if addon.settings is None:  # the log has said why
         raise Stop
     return master, addon, ready
+
+
+def _set(options: Options, sets: tuple[str, ...]) -> None:
+    """Set what the user gave; values for the same name go together. Raises `Stop`, with the name."""
+    for name in dict.fromkeys(text.partition("=")[0] for text in sets):
+        values = [text for text in sets if text.partition("=")[0] == name]
+        try:
+            options.set(*values, defer=True)
+        except exceptions.OptionsError as error:
+            raise Stop(f"--set {' '.join(values)}: {error}") from error
 
 
 def trim(master: DumpMaster, given: set[str]) -> None:

@@ -60,7 +60,7 @@ def behind(env: Mapping[str, str]) -> SplitResult | None:
 
 
 def bypasses(host: str, direct: tuple[str, ...]) -> bool:
-    """Whether *host* is reached without the other proxy: this machine, and what NO_PROXY names (`*`, hosts, domains)."""
+    """Whether *host* is reached without the other proxy: this machine, and what NO_PROXY names (`*`, domains)."""
     host = host.lower()
     suffixes = (name.lstrip("*").lstrip(".") for name in direct)
     return (

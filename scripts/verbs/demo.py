@@ -89,7 +89,7 @@ async def _demo() -> int:
     from . import _log  # noqa: PLC0415 - needs the environment
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
 
-    _log.to_stderr(calls=False)
+    _log.to_stderr()
     with tempfile.TemporaryDirectory(prefix="aicache-demo-") as folder:
         # The user's own settings and certificates stay out of it: no template, no scope key, no certificate.
         empty = Path(folder) / "config.yaml"

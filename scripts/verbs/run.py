@@ -100,7 +100,9 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
 
     base = base_of(args)
-    _log.to_stderr(calls=args.verbose)
+    _log.to_stderr()
+    if args.verbose:
+        _log.each_call()
     entrances = [Entrance()] + ([Entrance(f"reverse:{base.origin}", base.port or 0, "--base-url")] if base else [])
     settings = Settings(
         tuple(entrances),

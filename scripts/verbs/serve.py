@@ -61,7 +61,7 @@ async def _serve(args: argparse.Namespace) -> int:
     from . import _log, _summary, _upstream  # noqa: PLC0415 - need the environment
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
 
-    _log.to_stderr(calls=not args.quiet, clock=True)
+    _log.to_stderr(clock=True)
     bases = with_ports(args.bases or [_client.base_url("openai")])
     entrances = (
         Entrance(port=args.port),
@@ -80,6 +80,8 @@ async def _serve(args: argparse.Namespace) -> int:
     ending = _ending()
     async with open_proxy(settings) as proxy:
         print(banner(proxy, args.host, [base for base, _ in bases]), flush=True)
+        if not args.quiet:
+            _log.each_call()
         await _either(ending, proxy.ended)
     _summary.show(proxy.stats)
     return 0 if ending.is_set() else 1
