@@ -205,6 +205,9 @@ class Broken:
         if self.error:
             raise self.error
 
+    def peek(self, key: str) -> Entry | None:
+        return None
+
     async def get(self, key: str) -> Entry | None:
         await self._fail()
         return await self.inner.get(key)

@@ -144,9 +144,8 @@ class MemoryStore:
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._held)} entries, {self._bytes} bytes>"
 
-    async def get(self, key: str) -> Entry | None:
-        """Return the entry, or None when it is unknown or expired."""
-        self._check_open()
+    def peek(self, key: str) -> Entry | None:
+        """Return the entry: in memory everything is at hand."""
         held = self._held.get(key)
         now = self._clock()
         if held is None or _is_over(held.entry, now):
@@ -155,6 +154,11 @@ class MemoryStore:
         held.hits += 1
         self._order.touch(key)
         return held.entry
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the entry, or None when it is unknown or expired."""
+        self._check_open()
+        return self.peek(key)
 
     async def put(self, entry: Entry) -> None:
         """Keep the entry, replacing one of the same key. Raises `BackendError` for one larger than the whole store."""

@@ -18,6 +18,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from ..chat import BackendError, Entry
 from . import EVICTION
 from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
+from .hot import Hot, Stamp
 from .lane import Lane
 from .migrations import Damaged, ForeignError
 from .record import Row, pack, unpack
@@ -33,6 +34,8 @@ SCAN_BYTES = 1 << 20
 """Bytes of records that a scan reads ahead."""
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
+HOT_SECONDS = 5.0
+"""How long hits that needed no read wait before they are counted; counting them is a write, after which all is read anew."""
 TOUCH_PATIENCE_MS = 50
 """How long writing them may wait for another process: reads queue behind it, and only eviction gets less exact."""
 
@@ -110,6 +113,9 @@ class SqliteStore:
         self._clock = clock
         self._lane = Lane("aicache-sqlite")
         self._closed = False
+        self._hot = Hot(self._path)
+        self._hot_touched: dict[str, tuple[float, int]] = {}
+        self._handed_over = clock()
         # From here on only the lane's thread reads and writes.
         self._opened: Opened | None = None
         self._touched: dict[str, tuple[float, int]] = {}
@@ -123,15 +129,32 @@ class SqliteStore:
         """Open the file now rather than on first use. Raises `BackendError`."""
         await self._run(lambda _: None)
 
+    def peek(self, key: str) -> Entry | None:
+        """Return the entry if it was read a moment ago and nobody has written to the database since."""
+        entry = self._hot.get(key)
+        if entry is None or self._closed:
+            return None
+        now = self._clock()
+        if entry.expires is not None and entry.expires <= now:
+            return None
+        self._hot_touched[key] = (now, self._hot_touched.get(key, (now, 0))[1] + 1)
+        if abs(now - self._handed_over) >= HOT_SECONDS:
+            self._hand_over()
+        return entry
+
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
-        return await self._run(self._get, key)
+        entry, stamp = await self._run(self._get, key)
+        if entry is not None:
+            self._hot.keep(entry, stamp)
+        return entry
 
     async def put(self, entry: Entry) -> None:
         """Store the entry durably, replacing one of the same key. Returns when it can be read back.
 
         What must go for it goes in the same transaction. Raises `BackendError`, having changed nothing.
         """
+        self._hand_over()
         await self._run(self._put, entry)
 
     async def delete(self, key: str) -> bool:
@@ -150,6 +173,7 @@ class SqliteStore:
         """Finish what was accepted and let go of every resource. May be called twice."""
         if self._closed:
             return
+        self._hand_over()
         self._closed = True
         finished = self._lane.run(self._finish)
         self._lane.stop()
@@ -168,6 +192,7 @@ class SqliteStore:
 
         *key*: the beginning of a key; *model*, *host*: exactly; *older_than*: seconds since the recording.
         """
+        self._hand_over()
         now = self._clock()
         wanted = {
             "now": now,
@@ -253,14 +278,15 @@ class SqliteStore:
 
     # Reading.
 
-    def _get(self, connection: sqlite3.Connection, key: str) -> Entry | None:
+    def _get(self, connection: sqlite3.Connection, key: str) -> tuple[Entry | None, Stamp]:
+        stamp = self._hot.stamp()
         row = connection.execute(_GET, (key,)).fetchone()
         entry = None if row is None else _read(row[0], key)
         now = self._clock()
         if entry is None or (entry.expires is not None and entry.expires <= now):
-            return None
+            return None, stamp
         self._touch(key, now)
-        return entry
+        return entry, stamp
 
     def _page(self, connection: sqlite3.Connection, after: tuple[float, int]) -> _Page:
         now, size, entries = self._clock(), 0, []
@@ -336,11 +362,21 @@ class SqliteStore:
 
     # Touches: who was served, kept here until it is worth a write.
 
-    def _touch(self, key: str, now: float) -> None:
-        self._touched[key] = (now, self._touched.get(key, (now, 0))[1] + 1)
+    def _touch(self, key: str, now: float, hits: int = 1) -> None:
+        self._touched[key] = (now, self._touched.get(key, (now, 0))[1] + hits)
         self._touches += 1
         if self._touches == TOUCHES:
             self._lane.later(self._flush)
+
+    def _hand_over(self) -> None:
+        """Give the lane the touches of entries that were served without it. Called on the loop's thread."""
+        if self._hot_touched and not self._closed:
+            touched, self._hot_touched, self._handed_over = self._hot_touched, {}, self._clock()
+            self._lane.later(lambda: self._absorb(touched))
+
+    def _absorb(self, touched: dict[str, tuple[float, int]]) -> None:
+        for key, (used, hits) in touched.items():
+            self._touch(key, used, hits)
 
     def _write_touches(self, connection: sqlite3.Connection) -> None:
         if self._touched:

@@ -31,6 +31,9 @@ class Dialect(Protocol):
     def judge(self, call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
         """Decide whether *reply* is complete and good. *finish*: further finish reasons to accept."""
 
+    def reply_form(self, call: Call, reply: Reply) -> Form:
+        """Return the form that *reply* really has, whatever *call* asked for."""
+
     def convert(self, reply: Reply, recorded: Form, wanted: Form) -> Reply:
         """Write *reply* in another form. Raises `Lossy` where something would be lost."""
 
