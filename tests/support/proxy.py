@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDON = ROOT / "addon" / "aicache.py"
@@ -21,10 +22,17 @@ LISTENING = re.compile(r"listening at (?:\S*?://)?(?:\S*?@)?\*?([\d.]*):(\d+)")
 class Mitmdump:
     """The process; `port` is that of its first mode, `ports` those of all."""
 
-    def __init__(self, folder: Path, *args: str, modes: tuple[str, ...] = ("regular",), env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *args: str,
+        modes: tuple[str, ...] = ("regular",),
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        command = [str(MITMDUMP), "-s", str(ADDON), "--set", f"confdir={folder / 'confdir'}"]
+        command = [*prefix, str(MITMDUMP), "-s", str(ADDON), "--set", f"confdir={folder / 'confdir'}"]
         for mode in modes:
             command += ["--mode", mode if "@" in mode else f"{mode}@127.0.0.1:0"]
         self.lines: list[str] = []
@@ -45,7 +53,7 @@ class Mitmdump:
             self._fresh.put(line)
         self._fresh.put(None)
 
-    def __enter__(self) -> Mitmdump:
+    def __enter__(self) -> Self:
         while len(self.ports) < self._modes:
             line = self._fresh.get(timeout=30)
             assert line is not None, f"mitmdump ended:\n{self.output}"
