@@ -6,30 +6,18 @@ The other two entrances are tried here too, with the provider at its real port: 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support import network
 from support.certificates import Authority
 from support.chats import CHATS, ask, fresh
-from support.clients import Chat, Entrance
-from support.network import FORWARD, NAME, REVERSE, ROUTER, TRANSPARENT, Network
-from support.places import Place, trusting
+from support.clients import Chat
+from support.network import NAME, Network
+from support.places import Place, router
 from support.provider import provider
-from support.proxy import Mitmdump
 from support.upstream import Upstream
 
-ENTRANCES = [
-    Entrance("forward", f"https://{NAME}/v1", f"http://{ROUTER}:{FORWARD}"),
-    Entrance("reverse", f"http://{ROUTER}:{REVERSE}/v1"),
-    Entrance("transparent", f"https://{NAME}/v1"),
-]
-MODES = (
-    f"transparent@{ROUTER}:{TRANSPARENT}",
-    f"regular@{ROUTER}:{FORWARD}",
-    f"reverse:https://{NAME}@{ROUTER}:{REVERSE}",
-)
 WAYS = ["forward-1.1", "forward-2", "reverse-1.1", "reverse-2", "transparent-1.1", "transparent-2"]
 FORMS = [pytest.param(CHATS["json"], id="json"), pytest.param(CHATS["stream with usage"], id="stream")]
 
@@ -53,18 +41,6 @@ def upstream(net: Network, authority: Authority) -> Iterator[Upstream]:
     """The provider, at its name and port 443."""
     with Upstream(provider, tls=authority.server(NAME), listener=net.listener()) as server:
         yield server
-
-
-@contextmanager
-def router(net: Network, folder: Path, authority: Authority, upstream: Upstream, *options: str) -> Iterator[Place]:
-    """Yield a place whose proxy is the clients' router and has all three entrances."""
-    trusted = trusting(folder, authority)
-    with Mitmdump(folder, *trusted, *options, modes=MODES, prefix=network.prefix(net.proxy)) as proxy:
-        place = Place(upstream, proxy, {one.name: one for one in ENTRANCES}, network.prefix(net.client))
-        try:
-            yield place
-        finally:
-            place.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A provider that speaks TLS, a mitmdump before it, and the ways in.
 
-Entry point: `loopback`, which needs no privileges; `support.network` makes places of network namespaces.
+Entry points: `loopback`, which needs no privileges, and `router`, which is in the namespaces of `support.network`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from support import network
 from support.certificates import Authority
 from support.clients import Chat, Curled, Entrance, Sdk, curl
+from support.network import FORWARD, NAME, REVERSE, ROUTER, TRANSPARENT, Network
 from support.provider import provider
 from support.proxy import Mitmdump
 from support.upstream import Upstream
 
 SECOND = "127.0.0.2"
 """The address of the base-URL entrance: mitmproxy takes port 0 only once for an address."""
+
+ENTRANCES = [
+    Entrance("forward", f"https://{NAME}/v1", f"http://{ROUTER}:{FORWARD}"),
+    Entrance("reverse", f"http://{ROUTER}:{REVERSE}/v1"),
+    Entrance("transparent", f"https://{NAME}/v1"),
+]
+MODES = (
+    f"transparent@{ROUTER}:{TRANSPARENT}",
+    f"regular@{ROUTER}:{FORWARD}",
+    f"reverse:https://{NAME}@{ROUTER}:{REVERSE}",
+)
 
 
 @dataclass
@@ -72,6 +85,18 @@ def loopback(folder: Path, authority: Authority, upstream: Upstream, *options: s
             Entrance("reverse", f"http://{SECOND}:{reverse}/v1"),
         ]
         place = Place(upstream, proxy, {entrance.name: entrance for entrance in ways})
+        try:
+            yield place
+        finally:
+            place.close()
+
+
+@contextmanager
+def router(net: Network, folder: Path, authority: Authority, upstream: Upstream, *options: str) -> Iterator[Place]:
+    """Yield a place whose proxy is the clients' router and has all three entrances."""
+    trusted = trusting(folder, authority)
+    with Mitmdump(folder, *trusted, *options, modes=MODES, prefix=network.prefix(net.proxy)) as proxy:
+        place = Place(upstream, proxy, {one.name: one for one in ENTRANCES}, network.prefix(net.client))
         try:
             yield place
         finally:
