@@ -131,7 +131,7 @@ class Way:
     localhost: bool = False
     """Whether calls to this machine go through the proxy too."""
     keyless: bool = False
-    """Whether no key is needed."""
+    """Whether a key is needed only for SDKs to start."""
 
 
 def environment(env: Mapping[str, str], way: Way) -> dict[str, str]:
@@ -142,7 +142,7 @@ def environment(env: Mapping[str, str], way: Way) -> dict[str, str]:
     changed["NODE_USE_ENV_PROXY"] = "1"  # Node reads proxy variables since 22.21 and 24, and only with this
     if way.base:
         changed |= {"OPENAI_BASE_URL": way.base, "OPENAI_API_BASE": way.base}
-    if way.keyless and not env.get("OPENAI_API_KEY"):
+    if way.keyless:
         changed["OPENAI_API_KEY"] = DUMMY_KEY
     return {**env, **changed}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from . import _client, _options
 from ._errors import Stop
+
+log = logging.getLogger("aicache.verbs")
 
 EXAMPLES = """\
 examples:
@@ -38,6 +41,11 @@ FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 """Signals that a terminal sends to the whole foreground group, so that the command has them already."""
 
+KEYLESS = (
+    "OPENAI_API_KEY is not set, and recordings answer only calls with the key that they were made with; "
+    "set that key, or record and replay with `scope: shared` in the configuration"
+)
+
 HINT = "clients that ignore HTTP_PROXY need --base-url, a provider on this machine needs --proxy-localhost"
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -48,7 +56,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.usage = "aicache run [options] -- CMD [ARGUMENT ...]"
     _options.proxy(parser)
-    parser.add_argument(
+    # Together, NO_PROXY would lead calls to the base-URL port into the proxy, which refuses calls to itself.
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
         "--base-url",
         nargs="?",
         const="",
@@ -57,9 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="set OPENAI_BASE_URL to a port of ours in front of this provider "
         f"({', '.join(_client.PROVIDERS)}, or a URL; default: the OPENAI_BASE_URL that is set, else openai)",
     )
-    parser.add_argument(
-        "--proxy-localhost", action="store_true", help="send calls to this machine through the proxy too"
-    )
+    way.add_argument("--proxy-localhost", action="store_true", help="send calls to this machine through the proxy too")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line on stderr for each call")
     parser.add_argument("-q", "--quiet", action="store_true", help="no summary")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
@@ -114,6 +122,9 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         addons=_upstream.addons(os.environ),
     )
     async with open_proxy(settings) as proxy:
+        keyless = proxy.config.mode == "replay" and not os.environ.get("OPENAI_API_KEY")
+        if keyless and proxy.config.scope.mode == "credential":
+            log.warning(KEYLESS)
         with tempfile.TemporaryDirectory(prefix="aicache-") as folder:
             bundle = _client.write_bundle(Path(folder) / "ca-bundle.pem", [*_client.trusted(os.environ), proxy.ca])
             way = _client.Way(
@@ -122,7 +133,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                 bundle,
                 base=base.local(proxy.ports[1]) if base else "",
                 localhost=args.proxy_localhost,
-                keyless=proxy.config.mode == "replay",
+                keyless=keyless,
             )
             code = await _child(command, _client.environment(os.environ, way))
     if not args.quiet:

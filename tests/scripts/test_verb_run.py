@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import select
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 from support.certificates import Authority
-from support.command import ASK, Command
+from support.command import AICACHE, ASK, Command
 from support.upstream import Upstream
 
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -102,6 +106,47 @@ def test_signals_reach_the_command_once(aicache: Command, number: signal.Signals
         assert started.output.count("got") == 1
 
 
+def test_ctrl_c_on_a_terminal_reaches_the_command_once(aicache: Command):
+    """The terminal sends the signal to both; a second one from us would break into the command's cleaning up."""
+    code = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: os._exit(42))\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('got', flush=True))\n"
+        "print('ready', flush=True)\n"
+        "while True: signal.pause()"
+    )
+    command = [sys.executable, str(AICACHE), "run", "-q", "--store", "memory", "--", sys.executable, "-c", code]
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(aicache.folder)
+        os.execve(command[0], command, aicache.environment())
+    shown = read_until(terminal, b"ready")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, b"got")
+    os.kill(child, signal.SIGUSR1)  # passed on in order, so a second Ctrl-C would have been answered before it
+    shown += read_to_end(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    assert shown.count(b"got") == 1
+
+
+def read_until(terminal: int, text: bytes) -> bytes:
+    """Return what a terminal shows up to *text*."""
+    shown = b""
+    while text not in shown:
+        assert select.select([terminal], [], [], 60)[0], shown
+        shown += os.read(terminal, 1000)
+    return shown
+
+
+def read_to_end(terminal: int) -> bytes:
+    """Return what a terminal still shows; Linux ends it with an error."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while more := os.read(terminal, 1000):
+            shown += more
+    return shown
+
+
 # ---- what the environment says
 
 
@@ -139,6 +184,7 @@ def test_replay_needs_no_key(aicache: Command, mode: str, key: str, expected: st
     env = {"OPENAI_API_KEY": key} if key else {}
     done = aicache.run("-q", "--mode", mode, "--", sys.executable, "-c", PRINT_ENVIRONMENT, **env)
     assert environment_of(done).get("OPENAI_API_KEY") == expected
+    assert ("scope: shared" in done.stderr) == (expected == "aicache-replay"), "recordings belong to a key"
 
 
 # ---- calls
@@ -248,8 +294,9 @@ def test_a_proxy_that_the_user_is_behind_stays_in_use(aicache: Command, upstream
         (["--set", "ssl_insecure=perhaps"], "ssl_insecure"),
         (["--store", "papyrus"], "papyrus"),
         (["--base-url", "not a url"], "neither an http(s) URL nor one of"),
+        (["--base-url", "openai", "--proxy-localhost"], "not allowed with argument"),
     ],
-    ids=["config", "unknown-option", "wrong-value", "store", "base-url"],
+    ids=["config", "unknown-option", "wrong-value", "store", "base-url", "both-ways"],
 )
 def test_a_wrong_option_ends_before_the_command_starts(aicache: Command, options: list[str], said: str):
     """The command does not run, the mistake is named, and no stack is shown."""
