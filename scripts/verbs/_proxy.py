@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import difflib
 import errno
+import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,9 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
     addon, ready = AiCache(), _Ready()
     given = {"aicache_config": settings.config, "aicache_mode": settings.mode, "aicache_store": settings.store}
     try:
-        master.options.update(**{"confdir": CONFDIR, **settings.defaults})
+        with _alone(folder := _confdir(settings)):
+            master.options.update(**{**settings.defaults, "confdir": str(folder)})
         _set(master.options, settings.sets)
-        _check_confdir(Path(master.options.confdir).expanduser())
         master.addons.add(addon, *settings.addons, ready)
         _check_known(master.options)
         master.options.update(mode=[_spec(settings.host, entrance) for entrance in settings.entrances])
@@ -212,15 +213,29 @@ def _spec(host: str, entrance: Entrance) -> str:
     return f"{entrance.mode}@{host}:{entrance.port}"
 
 
-def _check_confdir(path: Path) -> None:
+def _confdir(settings: Settings) -> Path:
+    """Return the folder of the certificates, there and usable. Raises `Stop`."""
+    given = [text.partition("=")[2] for text in settings.sets if text.startswith("confdir=")]
+    path = Path(given[-1] if given else settings.defaults.get("confdir", CONFDIR)).expanduser()
+    advice = "--set confdir=DIR chooses another"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Stop(
-            f"the certificates cannot be kept in {path}: {error.strerror}; --set confdir=DIR chooses another"
-        ) from error
+        raise Stop(f"the certificates cannot be kept in {path}: {error.strerror}; {advice}") from error
     if not os.access(path, os.W_OK) and not (path / "mitmproxy-ca.pem").exists():
-        raise Stop(f"the certificates cannot be kept in {path}: it is not writable; --set confdir=DIR chooses another")
+        raise Stop(f"the certificates cannot be kept in {path}: it is not writable; {advice}")
+    return path
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep another aicache from making certificates in *folder* at the same time: mitmproxy would read half of one."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_known(options: Options) -> None:

@@ -149,27 +149,31 @@ def _extra(folder: Path, ca: Path) -> Path:
 
 async def _child(command: list[str], environment: dict[str, str]) -> int:
     """Run the command and return its exit code as a shell would."""
+    started: list[asyncio.subprocess.Process] = []
+    with _passing_on(started):
+        started.append(await _spawn(command, environment))
+        code = await started[0].wait()
+    return 128 - code if code < 0 else code
+
+
+async def _spawn(command: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start the command. Raises `Stop` with a shell's exit code where that fails."""
     try:
         # What the user opened for the command (`3>file`, make's job server) stays open; ours does not get there.
-        process = await asyncio.create_subprocess_exec(*command, env=environment, close_fds=False)
-    except PermissionError as error:
-        raise Stop(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE) from error
+        return await asyncio.create_subprocess_exec(*command, env=environment, close_fds=False)
     except FileNotFoundError as error:  # a script whose interpreter is not there
         raise Stop(f"{command[0]}: {error.strerror}", NOT_FOUND) from error
     except OSError as error:
         raise Stop(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE) from error
-    with _passing_on(process):
-        code = await process.wait()
-    return 128 - code if code < 0 else code
 
 
 @contextlib.contextmanager
-def _passing_on(process: asyncio.subprocess.Process) -> Iterator[None]:
-    """Give the signals that reach us to *process*. One that we were started to ignore (nohup) stays ignored."""
+def _passing_on(started: list[asyncio.subprocess.Process]) -> Iterator[None]:
+    """Give our signals to the process *started*. One that we were started to ignore (nohup) stays ignored."""
     loop = asyncio.get_running_loop()
     caught = [number for number in (*FORWARDED, *FROM_TERMINAL) if signal.getsignal(number) is not signal.SIG_IGN]
     for number in caught:
-        loop.add_signal_handler(number, _pass_on, process, number)
+        loop.add_signal_handler(number, _pass_on, started, number)
     try:
         yield
     finally:
@@ -177,11 +181,14 @@ def _passing_on(process: asyncio.subprocess.Process) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _pass_on(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _pass_on(started: list[asyncio.subprocess.Process], number: signal.Signals) -> None:
+    if not started:  # it is just being started, and gets the signal as soon as it is there
+        asyncio.get_running_loop().call_later(0.01, _pass_on, started, number)
+        return
     if number in FROM_TERMINAL and _in_foreground():
         return  # sent again, it would break into the cleaning up after the first
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+        started[0].send_signal(number)
 
 
 def _in_foreground() -> bool:

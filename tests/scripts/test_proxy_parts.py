@@ -43,3 +43,14 @@ async def test_a_folder_for_certificates_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(Stop, match="confdir=DIR"):
         _proxy.assemble(_proxy.Settings(defaults={"confdir": str(tmp_path / "file" / "folder")}))
+
+
+async def test_a_chosen_folder_is_the_only_one_touched(tmp_path, monkeypatch):
+    """With confdir given, nothing is made in the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    config = tmp_path / "config.yaml"
+    config.write_text("scope: shared\n")
+    chosen = tmp_path / "chosen"
+    _proxy.assemble(_proxy.Settings(config=str(config), store="memory", sets=(f"confdir={chosen}",)))
+    assert (chosen / "mitmproxy-ca-cert.pem").exists()
+    assert not (tmp_path / "home").exists()

@@ -283,6 +283,17 @@ def test_a_proxy_that_the_user_is_behind_stays_in_use(aicache: Command, upstream
         outer.read_until("no-such-host.invalid")
 
 
+def test_two_first_runs_at_once_share_one_authority(tmp_path: Path):
+    """Certificates that two processes make at the same time in a fresh home are one and whole."""
+    fresh = Command(tmp_path / "home", tmp_path)
+    code = "import os; print(open(os.environ['NODE_EXTRA_CA_CERTS']).read())"
+    args = ("run", "-q", "--store", "memory", "--", sys.executable, "-c", code)
+    with fresh.start(*args) as one, fresh.start(*args) as other:
+        assert [one.end(60), other.end(60)] == [0, 0]
+    assert "END CERTIFICATE" in one.output
+    assert one.output == other.output
+
+
 # ---- mistakes
 
 
