@@ -15,7 +15,7 @@ from typing import assert_never
 
 from llmcache import capture, config, wire
 from llmcache.build import build_engine
-from llmcache.chat import BackendError, Bypass, Entry, Hit, Miss, Refusal, Reply, Request, WireError
+from llmcache.chat import BackendError, Bypass, Entry, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
 from llmcache.engine import Engine, Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
@@ -23,6 +23,8 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs, server_hooks
 
 log = logging.getLogger("aicache")
+calls_log = logging.getLogger("aicache.calls")
+"""One line a call. It has the terminal's level, for mitmproxy pays dearly for each record, shown or not."""
 
 SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 
@@ -76,9 +78,11 @@ class AiCache:
         Every problem is one message: at the start an error in the log, which ends mitmproxy with exit code 1 (it would
         print a raised one with its stack); later an `OptionsError`, which leaves the settings as they were.
         """
+        options = ctx.options
+        if "termlog_verbosity" in updated:
+            calls_log.setLevel(LEVELS.get(options.termlog_verbosity, logging.INFO))
         if not updated & OPTIONS:
             return
-        options = ctx.options
         path = options.aicache_config or (str(SHIPPED_CONFIG) if SHIPPED_CONFIG.exists() else None)
         given = {"mode": options.aicache_mode, "store": options.aicache_store}
         try:
@@ -124,7 +128,8 @@ class AiCache:
 
     def _observe(self, seen: Observation) -> None:
         self.stats(seen)
-        log.info("%s", seen.line())
+        if calls_log.isEnabledFor(logging.INFO):
+            calls_log.info("%s", seen.line())
 
     # ---- hooks, in the order of a flow
 
@@ -150,13 +155,14 @@ class AiCache:
             if engine.replaying:
                 flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
             return
-        skip = strip_own_headers(flow.request.headers)
-        try:
-            request = read_request(flow, host, path, query, engine.rules.max_request)
-        except WireError as error:
-            outcome, ticket = engine.bypass(bare_request(flow, host, path), str(error)), None
+        request, reason = read_request(flow, host, path, query, engine.rules.max_request)
+        skip = own_headers(flow, request)
+        outcome: Outcome
+        ticket: Ticket | None = None
+        if reason or skip:
+            outcome = engine.bypass(request, reason or "skip-header")
         else:
-            outcome, ticket = (engine.bypass(request, "skip-header"), None) if skip else await engine.lookup(dialect, request)
+            outcome, ticket = await engine.lookup(dialect, request)
         match outcome:
             case Hit():
                 answer(flow, outcome)
@@ -225,50 +231,54 @@ def destination(flow: http.HTTPFlow) -> str:
     return flow.request.host.lower()
 
 
-def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> Request:
-    """Return the flow's request as the engine wants it. Raises `WireError` for a body that cannot be had."""
-    raw = flow.request.raw_content
-    if raw is None:
-        raise WireError("request-streamed")
-    body = capture.request_body(raw, flow.request.headers.get("content-encoding", ""), limit)
-    return bare_request(flow, host, path, query, body)
-
-
-def bare_request(flow: http.HTTPFlow, host: str, path: str, query: str = "", body: bytes = b"") -> Request:
-    """Return the flow's request with the *body* given."""
+def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> tuple[Request, str]:
+    """Return the flow's request as the engine wants it, and why its body cannot be had, or nothing."""
     request = flow.request
-    headers = tuple(
-        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape")) for name, value in request.headers.fields
+    body, reason = b"", ""
+    if request.raw_content is None:
+        reason = "request-streamed"
+    else:
+        try:
+            body = capture.request_body(request.raw_content, request.headers.get("content-encoding", ""), limit)
+        except WireError as error:
+            reason = str(error)
+    return Request(request.method, request.scheme, host, request.port, path, query, fields(request), body), reason
+
+
+def fields(message: http.Message) -> Headers:
+    """Return the headers in their order, names in lower case."""
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
+        for name, value in message.headers.fields
     )
-    return Request(request.method, request.scheme, host, request.port, path, query, headers, body)
 
 
-def strip_own_headers(headers: http.Headers) -> bool:
-    """Take our headers out of the request, for they are not the provider's; return whether the call is to be skipped."""
-    skip = headers.pop("x-higress-skip-ai-cache", "").strip().lower() == "on"
-    for name in [name for name in headers if name.lower().startswith("x-aicache-")]:
-        del headers[name]
-    return skip
+def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
+    """Take our headers out of the flow, for they are not the provider's; return whether they ask to skip the call."""
+    for name in {name for name, _ in request.headers if name == SKIP_HEADER or name.startswith(OWN_HEADERS)}:
+        del flow.request.headers[name]
+    return request.header(SKIP_HEADER).strip().lower() == "on"
 
 
 def answer(flow: http.HTTPFlow, hit: Hit) -> None:
     """Answer the flow from the store."""
-    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
-    fields += [
-        (b"content-length", str(len(hit.reply.body)).encode()),
-        (b"cache-status", cache_status(hit).encode()),
-        (b"age", str(age(hit.entry)).encode()),
+    status, body = cache_status(hit), hit.reply.body
+    head = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
+    head += [
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-status", status.encode()),
+        (b"age", b"%d" % age(hit.entry)),
     ]
     now = time.time()
-    flow.response = http.Response(
-        b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(fields), hit.reply.body, None, now, now
-    )
-    flow.comment = cache_status(hit)
+    flow.response = http.Response(b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(head), body, None, now, now)
+    flow.comment = status
 
 
 def cache_status(hit: Hit) -> str:
     """Return the `Cache-Status` member of a hit (RFC 9211)."""
-    return "; ".join(["aicache", "hit", f"detail={hit.kind}", *(f"{name}={value}" for name, value in hit.detail.items())])
+    return "; ".join(
+        ["aicache", "hit", f"detail={hit.kind}", *(f"{name}={value}" for name, value in hit.detail.items())]
+    )
 
 
 def age(entry: Entry) -> int:
@@ -312,19 +322,19 @@ def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
 def exchange_of(flow: http.HTTPFlow, tee: Tee | None, seconds: float) -> capture.Exchange:
     """Return what came from upstream."""
     assert flow.response is not None
-    headers = tuple(
-        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
-        for name, value in flow.response.headers.fields
-    )
     pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
-    return capture.Exchange(flow.response.status_code, headers, pieces, seconds, streamed=tee is not None)
+    return capture.Exchange(flow.response.status_code, fields(flow.response), pieces, seconds, streamed=tee is not None)
 
 
 OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
+SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
+LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 STATUS, TICKET, TEE = "aicache.status", "aicache.ticket", "aicache.tee"
 STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 TRANSPARENT = tuple(
-    mode for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode")) if mode
+    mode
+    for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode"))
+    if mode
 )
 
 addons = [AiCache()]

@@ -38,7 +38,7 @@ class Decoder:
         try:
             for step in self._steps:
                 data = step.decompress(data)
-        except Exception as error:  # noqa: BLE001 - each library has an error class of its own, all mean the same
+        except Exception as error:
             raise WireError("coding-broken") from error
         return data
 

@@ -243,7 +243,11 @@ class Engine:
         if isinstance(verdict, Incomplete):
             return verdict
         form = dialect.reply_form(call, reply)
-        if self.rules.higress_prefix is not None and self.rules.answer and not self.rules.answer.text(reply, form).strip():
+        if (
+            self.rules.higress_prefix is not None
+            and self.rules.answer
+            and not self.rules.answer.text(reply, form).strip()
+        ):
             return Incomplete("no-answer-text")
         now = self.clock()
         return Entry(
@@ -321,4 +325,3 @@ INLINE = 64_000
 """Bytes of a reply that may be rewritten on the event loop; larger ones go to the worker thread."""
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""
-

@@ -78,8 +78,7 @@ async def opened(path, **limits):
 async def filled(path, count=200):
     """Make a file with *count* entries."""
     async with opened(path) as store:
-        for number in range(count):
-            await store.put(entry(f"{number:08}"))
+        await asyncio.gather(*(store.put(entry(f"{number:08}")) for number in range(count)))
 
 
 async def harmless(store):

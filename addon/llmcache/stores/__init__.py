@@ -36,3 +36,8 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted and let go of every resource. May be called twice."""
+
+
+def is_over(entry: Entry, now: float) -> bool:
+    """Whether *entry* has expired at *now*, Unix seconds; it is served until just before `expires`."""
+    return entry.expires is not None and entry.expires <= now

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..chat import BackendError, Entry
-from . import EVICTION
+from . import EVICTION, is_over
 from .record import Row, size
 
 BATCH = 64
@@ -148,7 +148,7 @@ class MemoryStore:
         """Return the entry: in memory everything is at hand."""
         held = self._held.get(key)
         now = self._clock()
-        if held is None or _is_over(held.entry, now):
+        if held is None or is_over(held.entry, now):
             return None
         held.used = now
         held.hits += 1
@@ -184,13 +184,13 @@ class MemoryStore:
         """Remove the entry. Returns whether it was there."""
         self._check_open()
         held = self._drop(key)
-        return held is not None and not _is_over(held.entry, self._clock())
+        return held is not None and not is_over(held.entry, self._clock())
 
     async def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first; entries that come meanwhile are not seen."""
         self._check_open()
         for held in self._newest_first():
-            if self._held.get(held.entry.key) is held and not _is_over(held.entry, self._clock()):
+            if self._held.get(held.entry.key) is held and not is_over(held.entry, self._clock()):
                 yield held.entry
 
     async def close(self) -> None:
@@ -218,7 +218,7 @@ class MemoryStore:
         chosen = (
             held.row()
             for held in self._newest_first()
-            if not _is_over(held.entry, now)
+            if not is_over(held.entry, now)
             and held.entry.key.startswith(key)
             and _meets(held.entry, model, host, older_than, now)
         )
@@ -241,7 +241,7 @@ class MemoryStore:
         chosen = [
             held.entry.key
             for held in self._held.values()
-            if _meets(held.entry, model, host, older_than, now) and (not expired or _is_over(held.entry, now))
+            if _meets(held.entry, model, host, older_than, now) and (not expired or is_over(held.entry, now))
         ]
         for key in chosen:
             self._drop(key)
@@ -275,15 +275,11 @@ class MemoryStore:
                 break
             _, key = heapq.heappop(self._deadlines)
             held = self._held.get(key)
-            if held is not None and _is_over(held.entry, now):
+            if held is not None and is_over(held.entry, now):
                 self._drop(key)
         if len(self._deadlines) > 2 * len(self._held) + BATCH:
             self._deadlines = [(h.entry.expires, k) for k, h in self._held.items() if h.entry.expires is not None]
             heapq.heapify(self._deadlines)
-
-
-def _is_over(entry: Entry, now: float) -> bool:
-    return entry.expires is not None and entry.expires <= now
 
 
 def _meets(entry: Entry, model: str | None, host: str | None, older_than: float | None, now: float) -> bool:

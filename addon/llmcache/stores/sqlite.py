@@ -7,6 +7,7 @@ The file is made on first use; a damaged one is set aside and replaced, a delete
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from ..chat import BackendError, Entry
-from . import EVICTION
+from . import EVICTION, is_over, listing
 from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
 from .hot import Hot, Stamp
 from .lane import Lane
@@ -28,14 +29,14 @@ T = TypeVar("T")
 
 BATCH = 64
 """Rows that a put evicts or finds expired at a time."""
-PURGE_BATCH = 500
-"""Rows that a purge removes before others get their turn."""
 SCAN_BYTES = 1 << 20
 """Bytes of records that a scan reads ahead."""
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
+GATHER_SECONDS = 0.005
+"""How long a put waits for others to share its transaction with: alone it costs four times as much."""
 HOT_SECONDS = 5.0
-"""How long hits that needed no read wait before they are counted; counting them is a write, after which all is read anew."""
+"""How long hits that needed no read wait to be counted: counting is a write, after which all is read anew."""
 TOUCH_PATIENCE_MS = 50
 """How long writing them may wait for another process: reads queue behind it, and only eviction gets less exact."""
 
@@ -50,34 +51,19 @@ _PAGE = """
     SELECT created, id, key, data FROM entry JOIN record USING (id)
     WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC
 """
-_ROWS = """
-    SELECT key, dialect, host, path, model, created, expires, used, hits, size FROM entry
-    WHERE (expires IS NULL OR expires > :now)
-        AND substr(key, 1, length(:key)) = :key
-        AND (:model IS NULL OR model = :model)
-        AND (:host IS NULL OR host = :host)
-        AND (:before IS NULL OR created < :before)
-    ORDER BY created DESC, id DESC LIMIT :limit
-"""
-_ROW_TYPES = (str, str, str, str, str, float, float | None, float, int, int)
-_PURGE = """
-    DELETE FROM entry WHERE id IN (
-        SELECT id FROM entry
-        WHERE id > :after
-            AND (:expired IS NULL OR expires <= :expired)
-            AND (:model IS NULL OR model = :model)
-            AND (:host IS NULL OR host = :host)
-            AND (:before IS NULL OR created < :before)
-        ORDER BY id LIMIT :batch
-    ) RETURNING id
-"""
 _VICTIMS = {
     "lru": "SELECT id, size FROM entry ORDER BY used, id LIMIT ?",
     "lfu": "SELECT id, size FROM entry ORDER BY hits, used, id LIMIT ?",
     "fifo": "SELECT id, size FROM entry ORDER BY id LIMIT ?",
 }
 
+FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
+"""What can go wrong with a file; whoever asked is told by a `BackendError`."""
+
 log = logging.getLogger("aicache.store")
+
+_Waiting = tuple[Entry, "asyncio.Future[None]"]
+"""An entry to be written, and who waits for it."""
 
 
 class _Page(NamedTuple):
@@ -113,6 +99,9 @@ class SqliteStore:
         self._clock = clock
         self._lane = Lane("aicache-sqlite")
         self._closed = False
+        self._fresh: dict[str, Entry] = {}
+        """What is being written, readable at once."""
+        self._waiting: list[_Waiting] = []
         self._hot = Hot(self._path)
         self._hot_touched: dict[str, tuple[float, int]] = {}
         self._handed_over = clock()
@@ -130,12 +119,12 @@ class SqliteStore:
         await self._run(lambda _: None)
 
     def peek(self, key: str) -> Entry | None:
-        """Return the entry if it was read a moment ago and nobody has written to the database since."""
-        entry = self._hot.get(key)
+        """Return the entry if it is being written, or was read a moment ago and nobody has written since."""
+        entry = self._fresh.get(key) or self._hot.get(key)
         if entry is None or self._closed:
             return None
         now = self._clock()
-        if entry.expires is not None and entry.expires <= now:
+        if is_over(entry, now):
             return None
         self._hot_touched[key] = (now, self._hot_touched.get(key, (now, 0))[1] + 1)
         if abs(now - self._handed_over) >= HOT_SECONDS:
@@ -144,7 +133,9 @@ class SqliteStore:
 
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
-        entry, stamp = await self._run(self._get, key)
+        if (fresh := self._fresh.get(key)) is not None:
+            return None if is_over(fresh, self._clock()) else fresh
+        entry, stamp = await self._do(self._get, key)
         if entry is not None:
             self._hot.keep(entry, stamp)
         return entry
@@ -152,10 +143,21 @@ class SqliteStore:
     async def put(self, entry: Entry) -> None:
         """Store the entry durably, replacing one of the same key. Returns when it can be read back.
 
-        What must go for it goes in the same transaction. Raises `BackendError`, having changed nothing.
+        Puts of the same few milliseconds share a transaction; until then `get` and `peek` have the entry from memory.
+        Raises `BackendError`, having changed nothing.
         """
-        self._hand_over()
-        await self._run(self._put, entry)
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        self._fresh[entry.key] = entry
+        self._waiting.append((entry, written))
+        if len(self._waiting) == 1:
+            loop.call_later(GATHER_SECONDS, self._write_waiting)
+        try:
+            await written
+        finally:
+            if self._fresh.get(entry.key) is entry:
+                del self._fresh[entry.key]
 
     async def delete(self, key: str) -> bool:
         """Remove the entry. Returns whether it was there."""
@@ -173,6 +175,7 @@ class SqliteStore:
         """Finish what was accepted and let go of every resource. May be called twice."""
         if self._closed:
             return
+        self._write_waiting()
         self._hand_over()
         self._closed = True
         finished = self._lane.run(self._finish)
@@ -225,11 +228,11 @@ class SqliteStore:
             "before": None if older_than is None else now - older_than,
         }
         removed, after = 0, 0
-        while batch := await self._run(self._purge, {**wanted, "after": after, "batch": PURGE_BATCH}):
+        while batch := await self._run(listing.purge, {**wanted, "after": after}):
             removed, after = removed + len(batch), max(batch)
         # A disk too full to rewrite the file is no reason to deny that the entries are gone.
         with contextlib.suppress(BackendError):
-            await self._run(self._shrink)
+            await self._run(listing.shrink)
         return removed
 
     async def totals(self) -> tuple[int, int]:
@@ -239,12 +242,40 @@ class SqliteStore:
     # The door: everything below runs on the lane, and no error leaves but as `BackendError`.
 
     async def _run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._closed:
-            raise BackendError(f"sqlite store {self._path}: is closed")
+        """Do *work* after everything that was asked for before, puts that wait included."""
+        self._write_waiting()
+        return await self._do(work, *args, **kwargs)
+
+    async def _do(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_open()
         try:
             return await self._lane.run(self._attempt, work, *args, **kwargs)
-        except (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError) as error:
-            raise BackendError(f"sqlite store {self._path}: {explain(error)}") from error
+        except FAILURES as error:
+            raise self._failed(error) from error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendError(f"sqlite store {self._path}: is closed")
+
+    def _failed(self, error: Exception) -> BackendError:
+        return BackendError(f"sqlite store {self._path}: {explain(error)}")
+
+    def _write_waiting(self) -> None:
+        """Hand the puts that wait to the lane, as one batch."""
+        if self._waiting and not self._closed:
+            self._hand_over()
+            batch, self._waiting = self._waiting, []
+            done = self._lane.run(self._put_all, [entry for entry, _ in batch])
+            done.add_done_callback(lambda _: self._written(batch, done.result()))
+
+    def _written(self, batch: list[_Waiting], outcomes: list[Exception | None]) -> None:
+        for (_, written), outcome in zip(batch, outcomes, strict=True):
+            if written.done():  # given up
+                continue
+            if outcome is None:
+                written.set_result(None)
+            else:
+                written.set_exception(outcome if isinstance(outcome, BackendError) else self._failed(outcome))
 
     def _attempt(self, work: Callable[..., T], *args: Any) -> T:
         try:
@@ -283,7 +314,7 @@ class SqliteStore:
         row = connection.execute(_GET, (key,)).fetchone()
         entry = None if row is None else _read(row[0], key)
         now = self._clock()
-        if entry is None or (entry.expires is not None and entry.expires <= now):
+        if entry is None or is_over(entry, now):
             return None, stamp
         self._touch(key, now)
         return entry, stamp
@@ -292,7 +323,7 @@ class SqliteStore:
         now, size, entries = self._clock(), 0, []
         for created, number, key, data in connection.execute(_PAGE, after):
             entry = _read(data, key)
-            if entry is not None and (entry.expires is None or entry.expires > now):
+            if entry is not None and not is_over(entry, now):
                 entries.append(entry)
             size += len(data) if isinstance(data, bytes) else 0
             if size > SCAN_BYTES:
@@ -301,9 +332,7 @@ class SqliteStore:
 
     def _rows(self, connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[Row]:
         self._flush()
-        found = connection.execute(_ROWS, wanted)
-        # What has another type was damaged on the disk; `get` will say so.
-        return [Row(*row) for row in found if all(map(isinstance, row, _ROW_TYPES))]
+        return listing.rows(connection, wanted)
 
     def _totals(self, connection: sqlite3.Connection) -> tuple[int, int]:
         row = connection.execute("SELECT count, bytes FROM totals").fetchone()
@@ -314,19 +343,29 @@ class SqliteStore:
 
     # Writing.
 
-    def _put(self, connection: sqlite3.Connection, entry: Entry) -> None:
-        data = pack(entry)
-        if len(data) > self._max_bytes:
-            raise BackendError(f"too large for the store: {len(data)} bytes of {self._max_bytes}")
+    def _put_all(self, entries: list[Entry]) -> list[Exception | None]:
+        """Write *entries* in one transaction, or each in its own when that fails: one must not cost the others."""
+        try:
+            self._attempt(self._put, entries)
+        except (*FAILURES, BackendError) as error:
+            return [error] if len(entries) == 1 else [self._put_all([entry])[0] for entry in entries]
+        return [None] * len(entries)
+
+    def _put(self, connection: sqlite3.Connection, entries: list[Entry]) -> None:
+        packed = [(entry, pack(entry)) for entry in entries]
+        largest = max(len(data) for _, data in packed)
+        if largest > self._max_bytes:
+            raise BackendError(f"too large for the store: {largest} bytes of {self._max_bytes}")
         now = self._clock()
         with transaction(connection):
             self._write_touches(connection)
-            connection.execute("DELETE FROM entry WHERE key = ?", (entry.key,))
             connection.execute(_EXPIRED, (now, BATCH))
-            self._make_room(connection, len(data))
-            names = map(_clean, (entry.dialect, entry.host, entry.path, entry.model))
-            added = connection.execute(_INSERT, (entry.key, *names, entry.created, entry.expires, now, len(data)))
-            connection.execute("INSERT OR REPLACE INTO record (id, data) VALUES (?, ?)", (added.lastrowid, data))
+            for entry, data in packed:
+                connection.execute("DELETE FROM entry WHERE key = ?", (entry.key,))
+                self._make_room(connection, len(data))
+                names = map(_clean, (entry.dialect, entry.host, entry.path, entry.model))
+                added = connection.execute(_INSERT, (entry.key, *names, entry.created, entry.expires, now, len(data)))
+                connection.execute("INSERT OR REPLACE INTO record (id, data) VALUES (?, ?)", (added.lastrowid, data))
         self._forget_touches()
 
     def _make_room(self, connection: sqlite3.Connection, needed: int) -> None:
@@ -348,17 +387,6 @@ class SqliteStore:
         removed = connection.execute("DELETE FROM entry WHERE key = ? RETURNING expires", (key,)).fetchall()
         now = self._clock()
         return any(expires is None or expires > now for (expires,) in removed)
-
-    def _purge(self, connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[int]:
-        return [number for (number,) in connection.execute(_PURGE, wanted).fetchall()]
-
-    def _shrink(self, connection: sqlite3.Connection) -> None:
-        """Give the space back to the disk when most of the file is empty; a smaller part is filled again soon."""
-        free, pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
-        if free * 2 > pages:
-            # Not incremental_vacuum: it seeks each page in the list of free ones, 30 s for 200,000 entries.
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # Touches: who was served, kept here until it is worth a write.
 

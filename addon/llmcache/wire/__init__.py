@@ -51,4 +51,4 @@ def find(method: str, path: str) -> Dialect | None:
 
 def by_name(name: str) -> Dialect | None:
     """Return the dialect called *name*, or None for one that this version does not have."""
-    return next((dialect for dialect in DIALECTS if dialect.NAME == name), None)
+    return next((dialect for dialect in DIALECTS if name == dialect.NAME), None)
