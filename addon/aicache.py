@@ -217,7 +217,7 @@ class AiCache:
             data.server.error = "aicache: replay mode, nothing leaves"
 
     def done(self) -> Awaitable[None] | None:
-        """Store what was accepted. Returns a task: mitmproxy awaits it at the end, and not when a script is reloaded."""
+        """Store what was accepted. Returns a task: mitmproxy awaits it, or lets it run on after a reload."""
         if self.engine is None:
             return None
         engine, self.engine = self.engine, None
@@ -225,7 +225,7 @@ class AiCache:
 
 
 def destination(flow: http.HTTPFlow) -> str:
-    """Return the provider's name: where the flow goes, or in the transparent modes, which know an address, whom it asks for."""
+    """Return the provider's name: where the flow goes; in transparent modes, whom it asks for."""
     if isinstance(flow.client_conn.proxy_mode, TRANSPARENT):
         return (flow.client_conn.sni or flow.request.pretty_host).lower()
     return flow.request.host.lower()

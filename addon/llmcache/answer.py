@@ -51,5 +51,3 @@ def answered(template: Template, answer: str, wanted: Form, headers: Headers = (
 def _present(query: Query, payload: str) -> bool:
     found = query.get(payload)
     return found.exists and found.raw not in ("null", "[]")
-
-

@@ -186,7 +186,7 @@ class WireError(ValueError):
     """What they sent cannot be read. The message is a short slug that can stand in a header."""
 
 
-class Lossy(ValueError):
+class Lossy(ValueError):  # noqa: N818 - what happened, as StopIteration: no error of anybody
     """The reply cannot be written in the wanted form without losing something."""
 
 

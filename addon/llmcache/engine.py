@@ -1,7 +1,7 @@
 """Look up a call, and record the reply that came from upstream. The one place where modes are decided.
 
 The engine knows dialects, the store and the clock; it does not know the proxy, files of settings, or screens.
-Entry points: `claims`, `lookup`, `record`, `close`. Every failure of a store ends here: as a miss, or in replay as a refusal.
+Entry points: `claims`, `lookup`, `record`, `close`. A failing store is a miss, or in replay a refusal.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Rules:
     mode: str = "cache"
     hosts: tuple[str, ...] = ()
     """Globs on the provider's name; empty for any."""
-    question: QuestionRule = QuestionRule()
+    question: QuestionRule = field(default_factory=QuestionRule)
     answer: AnswerRule | None = None
     """None replays what was recorded; else templates may shape hits."""
     higress_prefix: str | None = None

@@ -54,7 +54,8 @@ def differences(recorded: Any, now: Any, path: str = "") -> Iterator[Difference]
     match recorded, now:
         case dict(), dict():
             for name in [*recorded, *(name for name in now if name not in recorded)]:
-                yield from differences(recorded.get(name, _ABSENT), now.get(name, _ABSENT), f"{path}.{name}" if path else name)
+                below = f"{path}.{name}" if path else name
+                yield from differences(recorded.get(name, _ABSENT), now.get(name, _ABSENT), below)
         case list(), list():
             for at in range(max(len(recorded), len(now))):
                 yield from differences(_at(recorded, at), _at(now, at), f"{path}[{at}]")

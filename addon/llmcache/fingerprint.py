@@ -1,6 +1,6 @@
 """Call -> identity -> key: when two calls are the same.
 
-The identity is one named structure with a version in it, written as canonical JSON; the key is its BLAKE2b digest (RFC 7693).
+The identity is one named structure with a version in it, as canonical JSON; the key is its BLAKE2b digest (RFC 7693).
 Whatever a dialect does not declare as meaningless is part of it, so an unknown field makes another call.
 """
 

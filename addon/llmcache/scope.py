@@ -1,7 +1,7 @@
 """What may never share answers: the credential and the namespace of a call.
 
-The credential enters the identity as a keyed digest, never as itself (NIST SP 800-185 calls this a MAC; here BLAKE2b, RFC 7693).
-Without the key nobody who reads the store can test guesses of a credential against it.
+The credential enters the identity as a keyed digest (BLAKE2b, RFC 7693), never as itself.
+Without the key nobody who reads the store can test guesses of a credential.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Scope:
 def credential(request: Request) -> str:
     """Return what tells one caller from another, each part named; empty for a call without any."""
     parts = [f"{name}={_stable(value)}" for name, value in request.headers if name in CREDENTIAL_HEADERS]
-    parts += [part for part in request.query.split("&") if part.partition("=")[0].lower() in CREDENTIAL_QUERY]
+    parts += [_stable(part) for part in request.query.split("&") if part.partition("=")[0].lower() in CREDENTIAL_QUERY]
     if not parts:  # a session cookie counts only where nothing better does: load balancers change theirs all the time
         parts = [f"cookie={value}" for name, value in request.headers if name == "cookie"]
     return "\n".join(sorted(parts))
@@ -62,7 +62,7 @@ def _existing(path: Path) -> bytes | None:
         return None
     secret = path.read_bytes()
     if len(secret) != SECRET_SIZE:
-        raise BackendError(f"the scope key {path} is damaged: remove it to get a new one (old entries are not found again)")
+        raise BackendError(f"the scope key {path} is damaged: remove it to get a new one (what is stored is lost then)")
     return secret
 
 
@@ -99,8 +99,12 @@ CREDENTIAL_HEADERS = frozenset(
     }
 )
 CREDENTIAL_QUERY = frozenset(
-    {"key", "api-key", "api_key", "apikey", "access_token", "token", "subscription-key", "code", "sig", "x-amz-credential"}
+    {"access_token", "api-key", "api_key", "apikey", "auth", "authorization", "code", "key", "sig", "signature"}
+    | {"subscription-key", "token", "x-api-key", "x-amz-credential"}
 )
 """Query parameters that carry a credential: part of the scope, never of the rest of an identity."""
 
-_AWS_CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256 .*?Credential=([^/,\s]+)")
+SIGNATURE_QUERY = frozenset({"x-amz-date", "x-amz-expires", "x-amz-security-token", "x-amz-signature"})
+"""Query parameters of a presigned request that change with every request: part of nothing."""
+
+_AWS_CREDENTIAL = re.compile(r"^(?:AWS4-HMAC-SHA256 .*?|X-Amz-)Credential=([^/,\s%]+)", re.IGNORECASE)

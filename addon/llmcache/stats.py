@@ -28,7 +28,7 @@ class Observation:
     """How long the caller waited for us (hit) or for the provider (miss)."""
     saved: float = 0.0
     """How long the provider took for the reply that a hit repeats."""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     """Tokens of the reply: saved by a hit, spent by a miss."""
     stored: str = ""
     """For a miss: `stored`, or why its reply was not."""

@@ -7,14 +7,11 @@ Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; th
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate, pairwise
 from typing import Any
-from urllib.parse import parse_qsl
 
 from .. import framing, jsontext
-from ..chat import Bypass, Call, Form, Headers, Lossy, Reply, Request, Verdict, WireError
-from . import chat_verdict
+from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
+from . import chat_verdict, http
 from .chat_assemble import DONE, assemble, payload
 from .chat_explode import explode
 
@@ -51,12 +48,6 @@ MEANINGFUL = frozenset(
 )
 """Headers that change the answer. Attribution (OpenRouter's `http-referer`, `x-title`) does not."""
 
-CREDENTIALS = frozenset(
-    {"access_token", "api-key", "api_key", "apikey", "auth", "authorization", "code", "key", "sig", "signature"}
-    | {"subscription-key", "token", "x-api-key"}
-)
-"""Query parameters that say who asks, not what."""
-
 USAGE = frozenset({"usage"})
 
 
@@ -67,17 +58,19 @@ def matches(method: str, path: str) -> bool:
 
 def call(request: Request) -> Call | Bypass:
     """Understand a request, or say why it is passed through: a slug such as `not-json` or `bad-messages`."""
-    body = _body(request)
+    body = http.json_object(request)
     if isinstance(body, Bypass):
         return body
+    if reason := _wrong(body):
+        return Bypass(reason)
     return Call(
         dialect=NAME,
         request=request,
         model=body["model"] if isinstance(body.get("model"), str) else "",
         form=_form(body),
         path=request.path,
-        query=_query(request.query),
-        headers=tuple(sorted((name, value) for name, value in request.headers if name in MEANINGFUL)),
+        query=http.query(request),
+        headers=http.chosen(request.headers, MEANINGFUL),
         content=_content(body),
         body=body,
     )
@@ -134,21 +127,6 @@ def refusal(message: str, code: str) -> bytes:
     return jsontext.dumps({"error": error})
 
 
-def _body(request: Request) -> dict[str, Any] | Bypass:
-    """Return the body of a chat completion request, or why it is none."""
-    kind = request.header("content-type").partition(";")[0].strip().lower()
-    if kind not in ("application/json", ""):
-        return Bypass("not-json")
-    try:
-        body = jsontext.parse(request.body)
-    except WireError as error:
-        return Bypass("not-json" if str(error) == "json-invalid" else str(error))
-    if not isinstance(body, dict):
-        return Bypass("not-an-object")
-    reason = _wrong(body)
-    return Bypass(reason) if reason else body
-
-
 def _wrong(body: dict[str, Any]) -> str:
     messages = body.get("messages")
     if not messages:
@@ -186,18 +164,12 @@ def _content(body: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _query(query: str) -> tuple[tuple[str, str], ...]:
-    # surrogateescape: two different escapes that are no UTF-8 must stay two different values
-    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
-    return tuple((name, value) for name, value in pairs if name.lower() not in CREDENTIALS)
-
-
 def _as_stream(reply: Reply, wanted: Form) -> Reply:
     body = jsontext.read(reply.body)
     if not isinstance(body, dict):
         raise Lossy("body")
     events = explode(body, wanted)
-    headers = _typed(reply.headers, "text/event-stream; charset=utf-8")
+    headers = http.typed(reply.headers, "text/event-stream; charset=utf-8")
     return Reply(reply.status, headers, b"".join(events), tuple((0, len(event)) for event in events))
 
 
@@ -205,14 +177,14 @@ def _as_json(reply: Reply) -> Reply:
     body = assemble(reply.body)
     if not isinstance(body.get("usage"), dict):
         raise Lossy("usage")
-    return Reply(reply.status, _typed(reply.headers, "application/json"), jsontext.dumps(body))
+    return Reply(reply.status, http.typed(reply.headers, "application/json"), jsontext.dumps(body))
 
 
 def _as_other_stream(reply: Reply, recorded: frozenset[str], wanted: frozenset[str]) -> Reply:
     if recorded == wanted:
         return reply
     if not wanted:
-        return _cut(reply, _usage_spans(reply.body))
+        return http.without(reply, _usage_spans(reply.body))
     if isinstance(assemble(reply.body, strict=False).get("usage"), dict):
         return reply  # many providers send usage unasked
     raise Lossy("usage")
@@ -241,32 +213,3 @@ def _member_span(stream: bytes, event: framing.Event) -> list[tuple[int, int]]:
         return []
     start, end = (len(event.data[:border].encode()) for border in span)
     return [(at + start, at + end)]
-
-
-def _cut(reply: Reply, spans: list[tuple[int, int]]) -> Reply:
-    """Return the stream without the byte ranges *spans*; every chunk keeps its time and loses what it lost."""
-    body, at = bytearray(), 0
-    for start, end in spans:
-        body += reply.body[at:start]
-        at = end
-    body += reply.body[at:]
-    return Reply(reply.status, reply.headers, bytes(body), _shortened(reply.chunks, spans))
-
-
-def _shortened(chunks: tuple[tuple[int, int], ...], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    starts = [start for start, _ in spans]
-    lost = [0, *accumulate(stop - start for start, stop in spans)]
-
-    def moved(offset: int) -> int:
-        """Return where the byte at *offset* is after the cuts."""
-        before = bisect_right(starts, offset)
-        inside = max(0, spans[before - 1][1] - offset) if before else 0
-        return offset - lost[before] + inside
-
-    ends = [0, *accumulate(length for _, length in chunks)]
-    kept = [(when, moved(end) - moved(start)) for (when, _), (start, end) in zip(chunks, pairwise(ends), strict=True)]
-    return tuple((when, length) for when, length in kept if length)
-
-
-def _typed(headers: Headers, kind: str) -> Headers:
-    return (*((name, value) for name, value in headers if name != "content-type"), ("content-type", kind))
