@@ -122,7 +122,8 @@ async def open_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
     Raises `Stop` when it cannot start. What it has to say meanwhile goes to `logging`.
     """
-    master, addon, ready = assemble(settings := with_ports(settings))
+    master, addon, ready = assemble(settings)
+    _enter_at(master, settings := with_ports(settings))  # last, so that nobody has time to take a port
     running = asyncio.create_task(master.run())
     ended = asyncio.Event()
     running.add_done_callback(lambda _: ended.set())
@@ -150,7 +151,6 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
         _set(master.options, settings.sets)
         master.addons.add(addon, *settings.addons, ready)
         _check_known(master.options)
-        master.options.update(mode=[_spec(settings.host, entrance) for entrance in settings.entrances])
         # Told of every option of ours, changed or not: an addon that is added late has heard of none.
         master.options.update(**{name: given.get(name) or getattr(master.options, name) for name in OPTIONS})
     except exceptions.OptionsError as error:
@@ -158,6 +158,14 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
     if addon.settings is None:  # the log has said why
         raise Stop
     return master, addon, ready
+
+
+def _enter_at(master: DumpMaster, settings: Settings) -> None:
+    """Set the entrances. Raises `Stop` for two on one port."""
+    try:
+        master.options.update(mode=[_spec(settings.host, entrance) for entrance in settings.entrances])
+    except exceptions.OptionsError as error:
+        raise Stop(str(error)) from error
 
 
 def _set(options: Options, sets: tuple[str, ...]) -> None:
@@ -192,10 +200,14 @@ def options_of(addon: object) -> set[str]:
 
 
 def with_ports(settings: Settings) -> Settings:
-    """Replace every port 0 by a free one: mitmproxy takes two entrances on port 0 for a clash."""
+    """Replace every port 0 but the first by a free one: mitmproxy takes two entrances on port 0 for a clash.
+
+    The first stays, because the system's own choice cannot be taken by somebody else in between.
+    """
+    zeros = [entrance for entrance in settings.entrances if not entrance.port][1:]
     with contextlib.ExitStack() as held:
         chosen = tuple(
-            entrance if entrance.port else replace(entrance, port=_free(held, settings.host))
+            replace(entrance, port=_free(held, settings.host)) if any(entrance is zero for zero in zeros) else entrance
             for entrance in settings.entrances
         )
     return replace(settings, entrances=chosen)

@@ -86,3 +86,11 @@ def test_several_providers_have_a_port_each(aicache: Command):
         assert [line[-1] for line in lines] == ["https://api.groq.com/openai/v1", "https://api.deepseek.com/v1"]
         assert [line[2].partition("/")[2][1:].partition("/")[2] for line in lines] == ["openai/v1", "v1"]
         assert len({line[2] for line in lines}) == 2
+
+
+def test_two_entrances_on_one_port_are_a_mistake(aicache: Command):
+    """A clash that the user wrote is said, without a stack."""
+    done = aicache("serve", "--store", "memory", "--port", "8081", "--base-url", "openai@8081")
+    assert done.returncode == 1
+    assert "same address: 127.0.0.1:8081" in done.stderr
+    assert "Traceback" not in done.stderr
