@@ -150,9 +150,6 @@ def value(config, name):
         pytest.param("deadlines: {store: 70ms}", "deadlines.store", 70, id="ms"),
         pytest.param("deadlines: {store: 1.5s}", "deadlines.store", 1500, id="seconds"),
         pytest.param("admit: {finishReasons: [length]}", "admit.finish_reasons", frozenset(["length"]), id="admit"),
-        pytest.param('log: {prompts: "true"}', "log.prompts", True, id="flag-in-quotes"),
-        pytest.param("log: {prompts: 1}", "log.prompts", True, id="flag-as-number"),
-        pytest.param("log: {prompts: on}", "log.prompts", True, id="flag-as-on"),
         pytest.param("cacheKeyStrategy: allQuestions", "cache_key_strategy", "allQuestions", id="strategy"),
         pytest.param("cacheKeyFrom: a.b", "cache_key_from.path", "a.b", id="path"),
         pytest.param("cacheKeyFrom: a.b", "explicit", frozenset(["cacheKeyFrom"]), id="explicit"),
@@ -189,6 +186,12 @@ def test_value(read, monkeypatch, text, name, expected):
     config = read(text)
     assert config.warnings == ()
     assert expected == value(config, name)
+
+
+@pytest.mark.parametrize("written", ['"true"', "1", "on", "true"])
+def test_flag(read, written):
+    """A flag is read as Higress reads it, in quotes or as a number too."""
+    assert read(f"enableSemanticCache: {written}").enable_semantic_cache is True
 
 
 def test_credentials_are_not_shown(read):
@@ -246,13 +249,13 @@ def test_credentials_are_not_shown(read):
         pytest.param("cache: {type: redis}", "1: cache.serviceName", ["missing"], id="redis-without-address"),
         pytest.param("deadlines: {store: 5min}", "1: deadlines.store", ["`5min`", "ms or s"], id="time-unit"),
         pytest.param("deadlines: {store: 0}", "1: deadlines.store", ["1 and more"], id="time-zero"),
-        pytest.param("log: {prompts: maybe}", "1: log.prompts", ["true, false"], id="flag"),
+        pytest.param("enableSemanticCache: maybe", "1: enableSemanticCache", ["true, false"], id="flag"),
         pytest.param("match: {hosts: ['https://a.b/v1']}", "1: match.hosts", ["bare name", "`a.b`"], id="host-as-url"),
         pytest.param(
             "match: {hosts: [{a: b}]}", "1: match.hosts", ["block of settings where text"], id="host-as-block"
         ),
         pytest.param("match: {hosts: ['']}", "1: match.hosts", ["no host"], id="host-empty"),
-        pytest.param("log:\nmode: off\nmode: off", "3: mode", ["written twice", "line 2"], id="duplicate"),
+        pytest.param("scope:\nmode: off\nmode: off", "3: mode", ["written twice", "line 2"], id="duplicate"),
         pytest.param(
             "cache:\n  path: a\n  path: b", "3: cache.path", ["written twice", "line 2"], id="duplicate-inside"
         ),
@@ -359,7 +362,7 @@ def test_problem(problems, text, place, parts):
 
 def test_every_problem_at_once(problems):
     """All problems are listed, in the order of the file."""
-    found = problems("mode: x\ncache:\n  typ: memory\n  cacheTTL: -1\nlog: 3\ncompat: y\n")
+    found = problems("mode: x\ncache:\n  typ: memory\n  cacheTTL: -1\nlimits: 3\ncompat: y\n")
     assert [problem.split(":")[1] for problem in found] == ["1", "3", "4", "5", "6"]
 
 

@@ -108,7 +108,7 @@ class Limits:
 class Deadlines:
     """How long a backend may take, in milliseconds."""
 
-    store: int = 50
+    store: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,6 @@ class Admit:
 
     finish_reasons: frozenset[str] = frozenset()
     """Finish reasons accepted besides the natural ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What log lines may contain."""
-
-    prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +143,6 @@ class Config:
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     admit: Admit = Admit()
-    log: Log = Log()
     enable_semantic_cache: bool = False
     """Whether semantic answers were asked for; nothing gives them in this version."""
     vector: Vector | None = None
@@ -237,9 +229,8 @@ def _read(root: Section) -> Config:
         stream_response_template=_read_template(root, "streamResponseTemplate", compile_stream)
         or (compile_stream(DEFAULT_STREAM) if compat == "higress" else None),
         limits=_read_limits(root.section("limits")),
-        deadlines=Deadlines(root.section("deadlines").read("store", 50, milliseconds)),
+        deadlines=Deadlines(root.section("deadlines").read("store", 1000, milliseconds)),
         admit=_read_admit(root.section("admit")),
-        log=Log(root.section("log").read("prompts", default=False, convert=flag)),
         enable_semantic_cache=_read_semantic(root, compat),
         vector=vector,
         embedding=embedding,

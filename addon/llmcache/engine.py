@@ -217,7 +217,10 @@ class Engine:
 
     async def _record(self, ticket: Ticket, exchange: Exchange, size: int) -> None:
         try:
-            entry = await asyncio.get_running_loop().run_in_executor(self._scribe, self._entry, ticket, exchange)
+            if size < INLINE:  # a hop to a thread costs more than judging a small reply
+                entry = self._entry(ticket, exchange)
+            else:
+                entry = await asyncio.get_running_loop().run_in_executor(self._scribe, self._entry, ticket, exchange)
             if isinstance(entry, Incomplete):
                 self.observe(_miss(ticket, exchange.seconds, entry.reason))
                 return
@@ -233,7 +236,7 @@ class Engine:
             self._pending_bytes -= size
 
     def _entry(self, ticket: Ticket, exchange: Exchange) -> Entry | Incomplete:
-        """Judge the exchange and make the entry. Runs on a worker thread."""
+        """Judge the exchange and make the entry. May run on a worker thread."""
         call, dialect = ticket.call, ticket.dialect
         try:
             reply = reply_of(exchange, self.rules.max_body)
@@ -321,7 +324,7 @@ def _miss(ticket: Ticket, seconds: float, stored: str, entry: Entry | None = Non
     return _seen(ticket.call, "miss", ticket.reason, seconds, stored=stored, **more)
 
 
-INLINE = 64_000
-"""Bytes of a reply that may be rewritten on the event loop; larger ones go to the worker thread."""
+INLINE = 16_000
+"""Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""

@@ -18,6 +18,8 @@ FIELDS = 3
 """Differing fields that a message names."""
 SHORT = 60
 """Characters of a value that a message shows."""
+LEAD = 20
+"""Characters shown before the place where two long texts part."""
 
 Difference = tuple[str, str, str]
 """(path, recorded, now); values are short JSON texts, `-` where there is none."""
@@ -59,6 +61,9 @@ def differences(recorded: Any, now: Any, path: str = "") -> Iterator[Difference]
         case list(), list():
             for at in range(max(len(recorded), len(now))):
                 yield from differences(_at(recorded, at), _at(now, at), f"{path}[{at}]")
+        case str(), str() if recorded != now:
+            at = _first_difference(recorded, now)
+            yield path, _short(_from(recorded, at)), _short(_from(now, at))
         case _ if type(recorded) is not type(now) or recorded != now:
             yield path, _short(recorded), _short(now)
 
@@ -68,9 +73,15 @@ def worded(found: tuple[Entry, list[Difference]] | None) -> str:
     if found is None:
         return "nothing of this kind is recorded"
     entry, fields = found
-    named = "; ".join(f"{path}: {recorded} → {now}" for path, recorded, now in fields[:FIELDS])
+    named = "; ".join(_named(*field) for field in fields[:FIELDS])
     more = f"; and {len(fields) - FIELDS} more" if len(fields) > FIELDS else ""
     return f"nearest recording {entry.key[:12]} differs (recorded → now): {named}{more}"
+
+
+def _named(path: str, recorded: str, now: str) -> str:
+    if path == "scope.credential":  # its digests tell nobody anything
+        return "it was recorded with another API key (`scope: shared` would let keys share answers)"
+    return f"{path}: {recorded} → {now}"
 
 
 class _Absent:
@@ -82,6 +93,15 @@ _ABSENT = _Absent()
 
 def _at(values: list[Any], at: int) -> Any:
     return values[at] if at < len(values) else _ABSENT
+
+
+def _first_difference(one: str, other: str) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _from(text: str, at: int) -> str:
+    """Return *text* from a little before *at*, so that a change deep in a long prompt is seen."""
+    return text if len(text) <= SHORT else f"…{text[at - LEAD :]}" if at > LEAD else text
 
 
 def _short(value: Any) -> str:
