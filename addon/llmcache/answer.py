@@ -6,10 +6,11 @@ A reply that is more than a text (tool calls) has no answer in this sense and is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .chat import Form, Headers, Reply
 from .framing import parse_sse
-from .gjson import Query
+from .gjson import Query, compile_path
 from .templates import Template
 
 
@@ -20,17 +21,22 @@ class AnswerRule:
     value: Query
     stream_value: Query
     tool_calls: Query
+    """Where an event of a stream calls tools; `delta` in it stands for `message` in a JSON reply."""
     json_template: Template | None = None
     stream_template: Template | None = None
 
     def text(self, reply: Reply, form: Form) -> str:
         """Return the answer text of *reply*; empty when there is none, or when it calls tools."""
         if not form.streamed:
-            return self.value.get(reply.body).string
+            return "" if _present(self._json_tool_calls, reply.body) else self.value.get(reply.body).string
         payloads = [event.data for event in parse_sse(reply.body) if event.data.strip() not in ("", "[DONE]")]
         if any(_present(self.tool_calls, payload) for payload in payloads):
             return ""
         return "".join(self.stream_value.get(payload).string for payload in payloads)
+
+    @property
+    def _json_tool_calls(self) -> Query:
+        return _compiled(self.tool_calls.path.replace(".delta.", ".message."))
 
     def fill(self, reply: Reply, recorded: Form, wanted: Form) -> Reply | None:
         """Return *reply* by the template for *wanted*, or None when there is no template or no answer text."""
@@ -48,6 +54,9 @@ def answered(template: Template, answer: str, wanted: Form, headers: Headers = (
     return Reply(200, (("content-type", kind), *kept), template.fill(answer))
 
 
-def _present(query: Query, payload: str) -> bool:
+_compiled = lru_cache(maxsize=8)(compile_path)
+
+
+def _present(query: Query, payload: str | bytes) -> bool:
     found = query.get(payload)
     return found.exists and found.raw not in ("null", "[]")

@@ -133,8 +133,7 @@ def _wrong(body: dict[str, Any]) -> str:
         return "no-messages"
     if not isinstance(messages, list) or not all(_is_message(each) for each in messages):
         return "bad-messages"
-    # "true" and 1 are taken for true by some providers and refused by others: nobody can say what the answer will be.
-    return "" if body.get("stream") is None or isinstance(body["stream"], bool) else "stream-not-bool"
+    return ""
 
 
 def _is_message(value: Any) -> bool:
@@ -146,16 +145,25 @@ def _is_text(part: Any) -> bool:
 
 
 def _form(body: dict[str, Any]) -> Form:
-    if not body.get("stream"):
+    if not _wants_stream(body.get("stream")):
         return Form("json")
     options = body.get("stream_options")
     asked = isinstance(options, dict) and options.get("include_usage") is True
     return Form("sse", USAGE if asked else frozenset())
 
 
+def _wants_stream(value: Any) -> bool:
+    """Read the flag as Higress' GJSON does (row B21): `true`, a text that says so, a number other than 0."""
+    if isinstance(value, str):
+        return value.lower() in ("1", "t", "true")
+    return isinstance(value, bool | int | float) and bool(value)
+
+
 def _content(body: dict[str, Any]) -> dict[str, Any]:
     """Return what of the body is identity."""
     content = {key: value for key, value in body.items() if key not in DENIED}
+    if not isinstance(stream := body.get("stream"), bool | None):
+        content["stream"] = stream  # providers take "true" and 1 for what they like: a call of its own
     options = content.pop("stream_options", None)
     if isinstance(options, dict):
         options = {key: value for key, value in options.items() if key not in STREAM_OPTIONS}
