@@ -1,0 +1,209 @@
+"""The events of an Anthropic Messages stream -> the one JSON body that the same answer would have been.
+
+It works on (event name, payload) pairs, so Bedrock's binary frames and server-sent events use it alike.
+It does not know framing, and does not decide whether the answer is good. Entry point: `assemble`.
+Source: Anthropic, "Streaming Messages"; the event types of its Python SDK (`types/beta/beta_raw_*`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .. import jsontext
+from ..chat import Lossy, WireError
+from .chat_assemble import same
+
+Body = dict[str, Any]
+Payload = tuple[str, Body]
+"""The name of an event (empty where the framing has none) and its JSON object."""
+
+KNOWN = {
+    "message_start": frozenset({"type", "message"}),
+    "content_block_start": frozenset({"type", "index", "content_block"}),
+    "content_block_delta": frozenset({"type", "index", "delta"}),
+    "content_block_stop": frozenset({"type", "index"}),
+    # Bedrock's invoke adds its metrics to the stream; a JSON answer has them in headers.
+    "message_stop": frozenset({"type", "amazon-bedrock-invocationMetrics"}),
+}
+"""The members of each event that are read or mean nothing; any other is something that a body has no place for."""
+
+
+class _Block:
+    """A content block that is still coming; texts are kept in pieces and joined once, so that they cost O(n)."""
+
+    __slots__ = ("inputs", "open", "texts", "value")
+
+    def __init__(self, value: Body) -> None:
+        self.value = dict(value)
+        self.texts: dict[str, list[str]] = {}
+        self.inputs: list[str] = []
+        self.open = True
+
+    def settled(self) -> Body:
+        """Return the block with its pieces joined. Raises `WireError` (`tool-arguments`)."""
+        for name, pieces in self.texts.items():
+            start = self.value.get(name)
+            self.value[name] = (start if isinstance(start, str) else "") + "".join(pieces)
+        text = "".join(self.inputs)
+        if text.strip():
+            self.value["input"] = _arguments(text)
+        return self.value
+
+
+def assemble(events: Iterable[Payload], *, strict: bool = True) -> Body:
+    """Return the message that *events* add up to; they are left as they are.
+
+    Usage of `message_start` and of each `message_delta` is merged, the later counting (Anthropic: "cumulative").
+    Raises `Lossy` (the event, delta or member) for what a body has no place for, unless *strict* is off.
+    Raises `WireError`: `bad-event` for events out of order, `truncated` for a block that does not end,
+    `tool-arguments` for a tool's input that is no JSON.
+    """
+    body: Body = {}
+    blocks: dict[int, _Block] = {}
+    for name, payload in events:
+        kind = kind_of(name, payload)
+        if strict:
+            _check(kind, payload)
+        match kind:
+            case "message_start":
+                body = _started(body, payload)
+            case "content_block_start" | "content_block_delta" | "content_block_stop" if body:
+                _block(blocks, kind, payload, strict)
+            case "message_delta" if body:
+                _ended(body, payload)
+            case "message_delta" | "content_block_start" | "content_block_delta" | "content_block_stop":
+                raise WireError("bad-event")
+    if any(block.open for block in blocks.values()):
+        raise WireError("truncated")
+    return {**body, "content": _content(body, blocks, strict)}
+
+
+def kind_of(name: str, payload: Body) -> str:
+    """Return the type of an event: what its payload says, else its name."""
+    kind = payload.get("type")
+    return kind if isinstance(kind, str) and kind else name
+
+
+def _check(kind: str, payload: Body) -> None:
+    if kind in ("ping", "message_delta"):
+        return
+    if kind not in KNOWN:
+        raise Lossy(kind or "event")
+    unknown = payload.keys() - KNOWN[kind]
+    if unknown:
+        raise Lossy(f"{kind}.{min(unknown)}")
+
+
+def _started(body: Body, payload: Body) -> Body:
+    message = payload.get("message")
+    if body or not isinstance(message, dict) or not message:
+        raise WireError("bad-event")
+    return dict(message)
+
+
+def _ended(body: Body, payload: Body) -> None:
+    """Merge a `message_delta`: its delta and its other members into the message, its usage into the usage."""
+    for key, value in payload.items():
+        match key, value:
+            case "type", _:
+                continue
+            case "delta", dict():
+                _update(body, value)
+            case "usage", dict():
+                usage = body.get("usage")
+                body["usage"] = dict(usage) if isinstance(usage, dict) else {}
+                _update(body["usage"], value)
+            case _:
+                _update(body, {key: value})
+
+
+def _update(into: Body, new: Body) -> None:
+    for key, value in new.items():
+        if value is not None or into.get(key) is None:
+            into[key] = value
+
+
+def _block(blocks: dict[int, _Block], kind: str, payload: Body, strict: bool) -> None:
+    index = payload.get("index")
+    if not isinstance(index, int):
+        raise WireError("bad-event")
+    if kind == "content_block_start":
+        value = payload.get("content_block")
+        if index in blocks or not isinstance(value, dict):
+            raise WireError("bad-event")
+        blocks[index] = _Block(value)
+        return
+    block, delta = blocks.get(index), payload.get("delta")
+    if block is None or not block.open:
+        raise WireError("bad-event")
+    if kind == "content_block_stop":
+        block.open = False
+    elif isinstance(delta, dict):
+        _delta(block, delta, strict)
+    else:
+        raise WireError("bad-event")
+
+
+def _delta(block: _Block, delta: Body, strict: bool) -> None:
+    match delta:
+        case {"type": "text_delta", "text": str(text)}:
+            member = "text"
+            block.texts.setdefault("text", []).append(text)
+        case {"type": "thinking_delta", "thinking": str(text)}:
+            member = "thinking"
+            block.texts.setdefault("thinking", []).append(text)
+        case {"type": "input_json_delta", "partial_json": str(text)}:
+            member = "partial_json"
+            block.inputs.append(text)
+        case {"type": "citations_delta", "citation": citation}:
+            member = "citation"
+            block.value["citations"] = [*(block.value.get("citations") or ()), citation]
+        case {"type": "signature_delta" | "compaction_delta"}:
+            _fill(block.value, {key: value for key, value in delta.items() if key != "type"}, strict)
+            return
+        case {"type": str(kind)}:
+            _unless(strict, kind)
+            return
+        case _:
+            raise WireError("bad-event")
+    for key in delta.keys() - {"type", member}:
+        _unless(strict, key)
+
+
+def _unless(strict: bool, member: str) -> None:
+    if strict:
+        raise Lossy(f"delta.{member}")
+
+
+def _fill(block: Body, members: Body, strict: bool) -> None:
+    """Set members that come in one piece; a second piece that differs would contradict the first."""
+    for key, value in members.items():
+        if strict and block.get(key) not in (None, "") and not same(block[key], value):
+            raise Lossy(f"delta.{key}")
+        _update(block, {key: value})
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return jsontext.read(text)
+    except WireError:
+        raise WireError("tool-arguments") from None
+
+
+def _content(body: Body, blocks: dict[int, _Block], strict: bool) -> list[Any]:
+    if strict and sorted(blocks) != list(range(len(blocks))):
+        raise Lossy("content")
+    started = body.get("content")
+    first = started if isinstance(started, list) else []
+    content = [*first, *(blocks[index].settled() for index in sorted(blocks))]
+    _relabel(body, content)
+    return content
+
+
+def _relabel(body: Body, content: Sequence[Any]) -> None:
+    """Name the model that answered: a `fallback` block says when it is another than the stream began with."""
+    for block in content:
+        match block:
+            case {"type": "fallback", "to": {"model": str(model)}}:
+                body["model"] = model
