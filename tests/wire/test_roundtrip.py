@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,24 @@ CASES = [
     for path in sorted((GOLDEN / dialect.NAME).glob("*.request.json"))
 ]
 WHOLE = [case for case in CASES if beside(case.values[1], ".response.json").exists()]
-RECORDED = [
-    pytest.param(dialect, path, id=f"{dialect.NAME}-{path.stem}")
-    for dialect in wire.DIALECTS
-    for path in sorted((SAMPLES / dialect.NAME).glob("*.json"))
-] or [pytest.param(None, None, marks=pytest.mark.skip(reason="the recorded samples are not beside this checkout"))]
+PASSED = {"openai-responses-json-2"}
+"""Samples that are passed through: a background call, whose reply is only that it waits."""
+ONE_FORM = {"embeddings", "moderations", "rerank"}
+"""Dialects without streams."""
+
+
+def samples() -> Iterator[Any]:
+    """Yield every recorded sample whose request line some dialect claims, whatever its folder is called."""
+    for path in sorted(SAMPLES.glob("*/*.json")):
+        asked = json.loads(path.read_bytes())["request"]
+        name = f"{path.parent.name}-{path.stem}"
+        if (dialect := wire.find(asked["method"], urlsplit(asked["url"]).path)) and name not in PASSED:
+            yield pytest.param(dialect, path, id=name)
+
+
+RECORDED = [*samples()] or [
+    pytest.param(None, None, marks=pytest.mark.skip(reason="the recorded samples are not beside this checkout"))
+]
 
 
 def called(dialect: wire.Dialect, written: dict[str, Any]) -> Call:
@@ -173,6 +187,8 @@ def test_recorded_traffic_is_stored_and_converted(dialect: wire.Dialect, path: P
     form = dialect.reply_form(call, reply)
     assert isinstance(dialect.judge(call, reply, frozenset()), Complete)
     assert reply is dialect.convert(reply, form, form)
+    if dialect.NAME in ONE_FORM:
+        return
     other = fullest(dialect, reply, form)
     if not form.streamed:
         assert canonical(json.loads(body)) == canonical(json.loads(dialect.convert(other, FULL[0], JSON).body))
