@@ -41,7 +41,7 @@ CASES = [
 WHOLE = [case for case in CASES if beside(case.values[1], ".response.json").exists()]
 PASSED = {"openai-responses-json-2"}
 """Samples that are passed through: a background call, whose reply is only that it waits."""
-ONE_FORM = {"embeddings", "moderations", "rerank"}
+ONE_FORM = {"anthropic-count-tokens", "embeddings", "moderations", "rerank"}
 """Dialects without streams."""
 
 
