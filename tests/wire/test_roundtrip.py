@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "data" / "wire"
 SAMPLES = ROOT.parent / "shared" / "data" / "wire"
 JSON = Form("json")
-TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "json": "application/json"}
+TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "json": "application/json", "array": "application/json"}
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -1,0 +1,180 @@
+"""The chunks of a Gemini stream -> the one GenerateContentResponse that the same answer would have been.
+
+Candidates are merged by their index, their parts gathered, and a text that goes on in the next chunk is joined to the
+part before it when both are nothing but text of the same kind: Google forbids to merge parts with a thought signature.
+What contradicts itself cannot be one body, which is `Lossy`. It does not decide whether the answer is good.
+Entry points: `assemble`, `payloads`.
+Source: Google, "GenerateContentResponse" (ai.google.dev/api/generate-content) and "Thought signatures".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .. import framing, jsontext
+from ..chat import Lossy, WireError
+from .chat_assemble import DONE, check_text, same
+
+LATER = frozenset(
+    {
+        "usageMetadata",  # counts up with every chunk
+        "finishReason",  # older models say STOP in every chunk
+        "finishMessage",
+        "tokenCount",
+        "safetyRatings",  # rate all that was said so far
+    }
+)
+"""Members of which the last one counts."""
+
+LISTS = frozenset({"citationSources", "citations", "topCandidates", "chosenCandidates"})
+"""Lists that come in slices: of citationMetadata (its name at AI Studio and at Vertex) and of logprobsResult."""
+
+
+class Parts:
+    """The parts of one candidate as they come; texts that go on are joined once, so that a long answer costs O(n)."""
+
+    __slots__ = ("_open", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+        self._open: list[str] = []  # the pieces of the last part, when it is plain text
+
+    def add(self, parts: list[Any]) -> None:
+        """Take the parts of the next chunk."""
+        if self._parts and len(parts) == 1 and is_plain(parts[0]) and not parts[0]["text"]:
+            return  # how a stream ends behind a function call; no JSON body has it
+        for at, part in enumerate(parts):
+            if at == 0 and self._goes_on(part):
+                self._open.append(part["text"])
+                continue
+            self._close()
+            self._parts.append(part)
+            self._open = [part["text"]] if is_plain(part) else []
+
+    def all(self) -> list[Any]:
+        """Return the parts."""
+        self._close()
+        return self._parts
+
+    def _goes_on(self, part: Any) -> bool:
+        return bool(self._open) and is_plain(part) and kind(part) == kind(self._parts[-1])
+
+    def _close(self) -> None:
+        if len(self._open) > 1:
+            self._parts[-1] = {**self._parts[-1], "text": "".join(self._open)}
+        self._open = self._open and [self._parts[-1]["text"]]
+
+
+def is_plain(part: Any) -> bool:
+    """Whether *part* is text and nothing else, such as a signature that belongs to this part alone."""
+    return isinstance(part, dict) and isinstance(part.get("text"), str) and part.keys() <= {"text", "thought"}
+
+
+def kind(part: dict[str, Any]) -> Any:
+    """Return what tells thoughts from the answer: the member `thought`, or None."""
+    return part.get("thought")
+
+
+def payloads(body: bytes, form: str, read: Callable[[bytes | str], Any] = jsontext.read) -> list[dict[str, Any]]:
+    """Return the chunks of a stream (*form* `sse` or `array`). Raises `WireError`: `truncated`, `bad-event`, ..."""
+    chunks = _elements(body, read) if form == "array" else _events(body, read)
+    if not all(isinstance(chunk, dict) for chunk in chunks):
+        raise WireError("bad-event")
+    return chunks
+
+
+def events(stream: bytes) -> list[framing.Event]:
+    """Return the events of an SSE stream that carry a chunk; gateways that know OpenAI better close with `[DONE]`."""
+    return [event for event in framing.parse_sse(stream) if event.data.strip() not in ("", DONE)]
+
+
+def assemble(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the body that *chunks* add up to; they are not changed. Raises `Lossy` with the field that contradicts."""
+    body: dict[str, Any] = {}
+    candidates: dict[int, tuple[dict[str, Any], Parts]] = {}
+    for chunk in chunks:
+        for position, candidate in enumerate(_listed(chunk, "candidates")):
+            into, parts = candidates.setdefault(number(candidate, position), ({}, Parts()))
+            _add_candidate(into, parts, candidate)
+        if "candidates" in chunk:
+            body.setdefault("candidates", [])
+        _add(body, {key: value for key, value in chunk.items() if key != "candidates"}, "")
+    for at in sorted(candidates):
+        candidate, parts = candidates[at]
+        if "parts" in candidate.get("content", ()):
+            candidate["content"]["parts"] = parts.all()
+        body["candidates"].append(candidate)
+    return body
+
+
+def number(candidate: dict[str, Any], position: int) -> int:
+    """Return which candidate this is; without an index, the one at its place in the list."""
+    index = candidate.get("index")
+    return index if isinstance(index, int) else position
+
+
+def _add_candidate(into: dict[str, Any], parts: Parts, candidate: dict[str, Any]) -> None:
+    for key, value in candidate.items():
+        if key != "content":
+            _add(into, {key: value}, "")
+        elif isinstance(value, dict):
+            content = into.setdefault("content", {})
+            _add(content, {name: member for name, member in value.items() if name != "parts"}, "content")
+            if "parts" in value:
+                content["parts"] = []  # keeps its place; filled in at the end
+                parts.add(_listed(value, "parts", of=object))
+        else:
+            raise Lossy("content")
+
+
+def _add(into: dict[str, Any], new: dict[str, Any], path: str) -> None:
+    for key, value in new.items():
+        into[key] = _merged(into[key], value, key, path) if key in into else value
+
+
+def _merged(old: Any, new: Any, key: str, path: str) -> Any:
+    """Return what the values *old* and *new* of one member add up to."""
+    match old, new:
+        case _ if key in LATER:
+            return new
+        case list(), list() if key in LISTS:
+            return new if old == new[: len(old)] else [*old, *new]  # some say again what they said before
+        case dict(), dict():
+            merged = dict(old)
+            _add(merged, new, f"{path}.{key}" if path else key)
+            return merged
+    if not new and not isinstance(new, bool | int | float):
+        return old
+    if not old and not isinstance(old, bool | int | float):
+        return new
+    if not same(old, new):
+        raise Lossy(f"{path}.{key}" if path else key)
+    return old
+
+
+def _listed(holder: dict[str, Any], key: str, of: type = dict) -> list[Any]:
+    found = holder.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, of) for each in found):
+        raise Lossy(key)
+    return found
+
+
+def _elements(body: bytes, read: Callable[[bytes | str], Any]) -> list[Any]:
+    try:
+        value = read(body)
+    except WireError:
+        # An array that lacks its end is no JSON: what was cut off and what was never JSON look the same from here.
+        raise WireError("truncated" if not body.rstrip().endswith(b"]") else "bad-event") from None
+    return value if isinstance(value, list) else [value]
+
+
+def _events(body: bytes, read: Callable[[bytes | str], Any]) -> list[Any]:
+    check_text(body)
+    chunks = []
+    for event in events(body):
+        try:
+            chunks.append(read(event.data))
+        except WireError:
+            raise WireError("bad-event" if event.whole else "truncated") from None
+    return chunks
