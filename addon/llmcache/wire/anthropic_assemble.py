@@ -76,7 +76,8 @@ def assemble(events: Iterable[Payload], *, strict: bool = True) -> Body:
                 raise WireError("bad-event")
     if any(block.open for block in blocks.values()):
         raise WireError("truncated")
-    return {**body, "content": _content(body, blocks, strict)}
+    content = _content(body, blocks, strict)
+    return {**body, **_answered_by(content), "content": content}
 
 
 def kind_of(name: str, payload: Body) -> str:
@@ -196,14 +197,14 @@ def _content(body: Body, blocks: dict[int, _Block], strict: bool) -> list[Any]:
         raise Lossy("content")
     started = body.get("content")
     first = started if isinstance(started, list) else []
-    content = [*first, *(blocks[index].settled() for index in sorted(blocks))]
-    _relabel(body, content)
-    return content
+    return [*first, *(blocks[index].settled() for index in sorted(blocks))]
 
 
-def _relabel(body: Body, content: Sequence[Any]) -> None:
-    """Name the model that answered: a `fallback` block says when it is another than the stream began with."""
+def _answered_by(content: Sequence[Any]) -> Body:
+    """Return the model that answered: the last `fallback` block says when it is another than the stream began with."""
+    models: list[Body] = [{}]
     for block in content:
         match block:
             case {"type": "fallback", "to": {"model": str(model)}}:
-                body["model"] = model
+                models.append({"model": model})
+    return models[-1]
