@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..chat import Bypass, Call, Form, Reply, Request, Verdict
-from . import anthropic, anthropic_count, google, openai_chat, openai_responses
+from . import anthropic, anthropic_count, bedrock_converse, bedrock_invoke, google, openai_chat, openai_responses
 
 
 class Dialect(Protocol):
@@ -41,7 +41,15 @@ class Dialect(Protocol):
         """Return an error body in the provider's own shape (JSON)."""
 
 
-DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic, anthropic_count, google)
+DIALECTS: tuple[Dialect, ...] = (
+    openai_chat,
+    openai_responses,
+    anthropic,
+    anthropic_count,
+    google,
+    bedrock_converse,
+    bedrock_invoke,
+)
 
 
 def find(method: str, path: str) -> Dialect | None:
