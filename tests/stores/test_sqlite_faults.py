@@ -32,7 +32,7 @@ def entry(key, size=2000):
     body = (key + ";").encode() * (size // len(key))
     return Entry(key, "d", "h", "m", Form("json"), Reply(200, (), body), created=1.0)
 
-store = SqliteStore(sys.argv[1], 100_000, 1_000_000_000, "lru")
+store = SqliteStore(sys.argv[1], 100_000, 1_000_000_000, "lru", gather=0)
 """
 """How every process of these tests begins; `entry` makes the same entries as the one below."""
 
@@ -68,7 +68,7 @@ def path(tmp_path):
 @contextlib.asynccontextmanager
 async def opened(path, **limits):
     """Open a store with room for everything."""
-    store = SqliteStore(path, **{"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", **limits})
+    store = SqliteStore(path, **{"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0, **limits})
     try:
         yield store
     finally:
@@ -155,7 +155,7 @@ async def test_two_processes_evict_from_one_file(path):
     """The limit holds for all processes together, and what is evicted by one does not confuse the other."""
     script = """
 async def main():
-    small = SqliteStore(sys.argv[1], 50, 1_000_000_000, "lfu")
+    small = SqliteStore(sys.argv[1], 50, 1_000_000_000, "lfu", gather=0)
     sys.stdin.readline()
     for number in range(200):
         await small.put(entry(f"{sys.argv[2]}{number:07}"))

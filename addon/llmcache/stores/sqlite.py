@@ -17,46 +17,36 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from ..chat import BackendError, Entry
-from . import EVICTION, is_over, listing
+from . import EVICTION, is_over, listing, writing
 from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
 from .hot import Hot, Stamp
 from .lane import Lane
-from .migrations import Damaged, ForeignError
+from .migrations import ForeignError
 from .record import Row, pack, unpack
+from .writing import Limits
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-BATCH = 64
-"""Rows that a put evicts or finds expired at a time."""
 SCAN_BYTES = 1 << 20
 """Bytes of records that a scan reads ahead."""
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
-GATHER_SECONDS = 0.005
-"""How long a put waits for others to share its transaction with: alone it costs four times as much."""
+GATHER_SECONDS = 0.02
+"""How long a put waits for others to share its transaction with: alone it costs several times as much."""
+GATHERED = 256
+"""Entries of one transaction at the most: a tenth of the variables that SQLite allows a statement."""
 HOT_SECONDS = 5.0
 """How long hits that needed no read wait to be counted: counting is a write, after which all is read anew."""
 TOUCH_PATIENCE_MS = 50
 """How long writing them may wait for another process: reads queue behind it, and only eviction gets less exact."""
 
 _GET = "SELECT data FROM record WHERE id = (SELECT id FROM entry WHERE key = ?)"
-_INSERT = (
-    "INSERT INTO entry (key, dialect, host, path, model, created, expires, used, size) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _TOUCH = "UPDATE entry SET used = max(used, ?), hits = hits + ? WHERE key = ?"
-_EXPIRED = "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ? ORDER BY expires LIMIT ?)"
 _PAGE = """
     SELECT created, id, key, data FROM entry JOIN record USING (id)
     WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC
 """
-_VICTIMS = {
-    "lru": "SELECT id, size FROM entry ORDER BY used, id LIMIT ?",
-    "lfu": "SELECT id, size FROM entry ORDER BY hits, used, id LIMIT ?",
-    "fifo": "SELECT id, size FROM entry ORDER BY id LIMIT ?",
-}
-
 FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
@@ -78,7 +68,8 @@ _START = (float("inf"), 0)
 class SqliteStore:
     """A store in the file *path*, bounded by *max_entries* and *max_bytes* (of records; the file is a little larger).
 
-    *eviction* is one of `EVICTION`. The constructor touches no file.
+    *eviction* is one of `EVICTION`; *gather* is how many seconds a put waits for others to be written with.
+    The constructor touches no file.
     """
 
     def __init__(
@@ -88,15 +79,15 @@ class SqliteStore:
         max_bytes: int,
         eviction: str,
         clock: Callable[[], float] = time.time,
+        gather: float = GATHER_SECONDS,
     ) -> None:
         if eviction not in EVICTION:
             raise ValueError(f"eviction must be one of {', '.join(EVICTION)}, not {eviction!r}")
         # The real path: what is renamed must be the database, never a link to it.
         self._path = os.path.realpath(path)
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._victims = _VICTIMS[eviction]
+        self._limits = Limits(max_entries, max_bytes, eviction)
         self._clock = clock
+        self._gather = gather
         self._lane = Lane("aicache-sqlite")
         self._closed = False
         self._fresh: dict[str, Entry] = {}
@@ -151,8 +142,10 @@ class SqliteStore:
         written = loop.create_future()
         self._fresh[entry.key] = entry
         self._waiting.append((entry, written))
-        if len(self._waiting) == 1:
-            loop.call_later(GATHER_SECONDS, self._write_waiting)
+        if len(self._waiting) == GATHERED:
+            self._write_waiting()
+        elif len(self._waiting) == 1:
+            loop.call_later(self._gather, self._write_waiting)
         try:
             await written
         finally:
@@ -237,7 +230,7 @@ class SqliteStore:
 
     async def totals(self) -> tuple[int, int]:
         """Return how many entries are stored and the bytes of their records, expired ones not yet removed included."""
-        return await self._run(self._totals)
+        return await self._run(writing.totals)
 
     # The door: everything below runs on the lane, and no error leaves but as `BackendError`.
 
@@ -334,13 +327,6 @@ class SqliteStore:
         self._flush()
         return listing.rows(connection, wanted)
 
-    def _totals(self, connection: sqlite3.Connection) -> tuple[int, int]:
-        row = connection.execute("SELECT count, bytes FROM totals").fetchone()
-        match row:
-            case (int(count), int(size)):
-                return count, size
-        raise Damaged("totals are missing")
-
     # Writing.
 
     def _put_all(self, entries: list[Entry]) -> list[Exception | None]:
@@ -352,36 +338,15 @@ class SqliteStore:
         return [None] * len(entries)
 
     def _put(self, connection: sqlite3.Connection, entries: list[Entry]) -> None:
-        packed = [(entry, pack(entry)) for entry in entries]
-        largest = max(len(data) for _, data in packed)
-        if largest > self._max_bytes:
-            raise BackendError(f"too large for the store: {largest} bytes of {self._max_bytes}")
+        packed = {entry.key: (entry, pack(entry)) for entry in entries}  # of two for one key the later one counts
+        needed = sum(len(data) for _, data in packed.values())
+        if needed > self._limits.bytes or len(packed) > self._limits.entries:
+            raise BackendError(f"too large for the store: {needed} bytes of {self._limits.bytes}")
         now = self._clock()
         with transaction(connection):
             self._write_touches(connection)
-            connection.execute(_EXPIRED, (now, BATCH))
-            for entry, data in packed:
-                connection.execute("DELETE FROM entry WHERE key = ?", (entry.key,))
-                self._make_room(connection, len(data))
-                names = map(_clean, (entry.dialect, entry.host, entry.path, entry.model))
-                added = connection.execute(_INSERT, (entry.key, *names, entry.created, entry.expires, now, len(data)))
-                connection.execute("INSERT OR REPLACE INTO record (id, data) VALUES (?, ?)", (added.lastrowid, data))
+            writing.replace(connection, list(packed.values()), self._limits, now)
         self._forget_touches()
-
-    def _make_room(self, connection: sqlite3.Connection, needed: int) -> None:
-        while True:
-            count, size = self._totals(connection)
-            if count < self._max_entries and size + needed <= self._max_bytes:
-                return
-            victims = []
-            for number, freed in connection.execute(self._victims, (BATCH,)):
-                victims.append((number,))
-                count, size = count - 1, size - freed
-                if count < self._max_entries and size + needed <= self._max_bytes:
-                    break
-            if not victims:
-                raise Damaged("totals do not fit the entries")
-            connection.executemany("DELETE FROM entry WHERE id = ?", victims)
 
     def _delete(self, connection: sqlite3.Connection, key: str) -> bool:
         removed = connection.execute("DELETE FROM entry WHERE key = ? RETURNING expires", (key,)).fetchall()
@@ -435,8 +400,3 @@ def _read(data: Any, key: str) -> Entry | None:
     except ValueError as error:
         log.warning("entry %s is unreadable, and so not there: %s", key, error)
         return None
-
-
-def _clean(text: str) -> str:
-    """Return *text* as SQLite can hold it, for listings: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -33,6 +33,7 @@ Not among them: `length`, `content_filter`, Mistral's `model_length` and `error`
 `insufficient_system_resource`, vLLM's `abort`, and every word that we do not know.
 """
 
+UNNAMED = "finish-unnamed"
 _OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
@@ -116,12 +117,16 @@ def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
     asked = call.body.get("n") if isinstance(call.body, dict) else None
     if isinstance(asked, int) and len(choices) != asked:
         return "choices-missing"
-    below = _below_limit(call, body)
-    reasons = (_finish(choice, finish, below) or _choice(choice) for choice in choices)
+    ends = [_finish(choice, finish) for choice in choices]
+    # Snowflake names no reason at all for Claude: "" in JSON, no such member in a stream. Then the proof is the usage,
+    # which comes last and says that the answer is shorter than the limit that was asked for.
+    if UNNAMED in ends and _below_limit(call, body):
+        ends = ["" if end == UNNAMED else end for end in ends]
+    reasons = (end or _choice(choice) for end, choice in zip(ends, choices, strict=True))
     return next((reason for reason in reasons if reason), "")
 
 
-def _finish(choice: dict[str, Any], finish: frozenset[str], below: bool) -> str:
+def _finish(choice: dict[str, Any], finish: frozenset[str]) -> str:
     reason = choice.get("finish_reason", "")
     if reason is None:
         return "truncated"  # OpenAI's "not finished yet"
@@ -129,10 +134,8 @@ def _finish(choice: dict[str, Any], finish: frozenset[str], below: bool) -> str:
         return "finish-unknown"
     if reason in NATURAL or reason in finish:
         return ""
-    # Snowflake names no reason at all for Claude: "" in JSON, no such member in a stream. Then the proof is the usage,
-    # which comes last and says that the answer is shorter than the limit that was asked for.
     if reason == "":
-        return "" if below else "finish-unnamed"
+        return UNNAMED
     return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
 
 
