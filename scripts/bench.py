@@ -2,7 +2,7 @@
 """Measure aicache side by side with bare mitmproxy on this machine: `python scripts/bench.py [--only NAME ...]`.
 
 Everything that is compared runs in one go, in interleaved rounds, and a table shows medians and their ratio to the
-first row: the numbers of one run on one machine can be compared, those of two runs cannot. Nothing here asserts anything.
+first row: the numbers of one run on one machine can be compared, those of two runs cannot. Nothing here is a test.
 Run it with an interpreter that has requirements.txt.
 """
 
