@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..chat import Bypass, Call, Form, Reply, Request, Verdict
-from . import anthropic, anthropic_count, bedrock_converse, bedrock_invoke, google, openai_chat, openai_responses
+from . import (
+    anthropic,
+    anthropic_count,
+    bedrock_converse,
+    bedrock_invoke,
+    cohere,
+    google,
+    openai_chat,
+    openai_responses,
+)
 
 
 class Dialect(Protocol):
@@ -49,6 +58,7 @@ DIALECTS: tuple[Dialect, ...] = (
     google,
     bedrock_converse,
     bedrock_invoke,
+    cohere,
 )
 
 
