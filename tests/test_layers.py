@@ -13,7 +13,19 @@ from conftest import ROOT
 PACKAGE = ROOT / "addon" / "llmcache"
 FLOORS = (
     {"chat"},
-    {"framing", "eventstream", "ndjson", "jsonarray", "jsontext", "gjson", "templates", "coding", "scope", "capture"},
+    {
+        "framing",
+        "multipart",
+        "eventstream",
+        "ndjson",
+        "jsonarray",
+        "jsontext",
+        "gjson",
+        "templates",
+        "coding",
+        "scope",
+        "capture",
+    },
     {"wire", "fingerprint", "config", "settings", "higress", "providers", "stores"},
     {"question", "answer", "stats", "explain", "prices"},
     {"engine"},

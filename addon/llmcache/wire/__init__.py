@@ -16,9 +16,13 @@ from . import (
     bedrock_converse,
     bedrock_invoke,
     cohere,
+    completions,
     google,
+    ollama,
     openai_chat,
     openai_responses,
+    single,
+    transcriptions,
 )
 
 
@@ -53,6 +57,13 @@ class Dialect(Protocol):
 DIALECTS: tuple[Dialect, ...] = (
     openai_chat,
     openai_responses,
+    completions,
+    single.EMBEDDINGS,
+    single.MODERATIONS,
+    single.IMAGES,
+    single.SPEECH,
+    single.RERANK,
+    transcriptions,
     anthropic,
     anthropic_count,
     google,

@@ -41,6 +41,17 @@ def query(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in pairs if name.lower() not in _NO_IDENTITY)
 
 
+def kept(body: dict[str, Any], denied: Collection[str], stream_options: Collection[str]) -> dict[str, Any]:
+    """Return what of *body* is identity: all but the members *denied*, and of `stream_options` but *stream_options*."""
+    content = {key: value for key, value in body.items() if key not in denied}
+    options = content.pop("stream_options", None)
+    if isinstance(options, dict):
+        options = {key: value for key, value in options.items() if key not in stream_options}
+    if options:
+        content["stream_options"] = options
+    return content
+
+
 def chosen(headers: Headers, names: Collection[str]) -> Headers:
     """Return the headers called one of *names*, sorted."""
     return tuple(sorted((name, value) for name, value in headers if name in names))

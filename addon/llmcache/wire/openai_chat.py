@@ -71,7 +71,7 @@ def call(request: Request) -> Call | Bypass:
         path=request.path,
         query=http.query(request),
         headers=http.chosen(request.headers, MEANINGFUL),
-        content=_content(body),
+        content=http.kept(body, DENIED, STREAM_OPTIONS),
         body=body,
     )
 
@@ -159,19 +159,6 @@ def _wants_stream(value: Any) -> bool:
     return isinstance(value, bool | int | float) and bool(value)
 
 
-def _content(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what of the body is identity."""
-    content = {key: value for key, value in body.items() if key not in DENIED}
-    if not isinstance(stream := body.get("stream"), bool | None):
-        content["stream"] = stream  # providers take "true" and 1 for what they like: a call of its own
-    options = content.pop("stream_options", None)
-    if isinstance(options, dict):
-        options = {key: value for key, value in options.items() if key not in STREAM_OPTIONS}
-    if options:
-        content["stream_options"] = options
-    return content
-
-
 def _as_stream(reply: Reply, wanted: Form) -> Reply:
     body = jsontext.read(reply.body)
     if not isinstance(body, dict):
@@ -192,13 +179,13 @@ def _as_other_stream(reply: Reply, recorded: frozenset[str], wanted: frozenset[s
     if recorded == wanted:
         return reply
     if not wanted:
-        return http.without(reply, _usage_spans(reply.body))
+        return http.without(reply, usage_spans(reply.body))
     if isinstance(assemble(reply.body, strict=False).get("usage"), dict):
         return reply  # many providers send usage unasked
     raise Lossy("usage")
 
 
-def _usage_spans(stream: bytes) -> list[tuple[int, int]]:
+def usage_spans(stream: bytes) -> list[tuple[int, int]]:
     """Return the byte ranges that are there only because usage was asked for: its chunk, and `"usage": null`."""
     spans = []
     for event in framing.parse_sse(stream):

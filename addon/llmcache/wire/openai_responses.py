@@ -59,7 +59,7 @@ def call(request: Request) -> Call | Bypass:
         path=request.path,
         query=http.query(request),
         headers=http.chosen(request.headers, MEANINGFUL),
-        content=_content(body),
+        content=http.kept(body, DENIED, STREAM_OPTIONS),
         body=body,
     )
 
@@ -128,17 +128,6 @@ def _wrong(body: dict[str, Any]) -> str:
 
 def _items(asked: Any) -> list[Any]:
     return asked if isinstance(asked, list) else []
-
-
-def _content(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what of the body is identity."""
-    content = {key: value for key, value in body.items() if key not in DENIED}
-    options = content.pop("stream_options", None)
-    if isinstance(options, dict):
-        options = {key: value for key, value in options.items() if key not in STREAM_OPTIONS}
-    if options:
-        content["stream_options"] = options
-    return content
 
 
 def _text(content: Any) -> str:
