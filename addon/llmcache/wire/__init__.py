@@ -57,6 +57,7 @@ class Dialect(Protocol):
 DIALECTS: tuple[Dialect, ...] = (
     openai_chat,
     openai_responses,
+    ollama,
     completions,
     single.EMBEDDINGS,
     single.MODERATIONS,
