@@ -44,6 +44,8 @@ MEANINGFUL = frozenset(
 
 VERTEX = "/publishers/anthropic/models/"
 STREAMED, WHOLE = ":streamRawPredict", ":rawPredict"
+COUNT = f"{VERTEX}count-tokens{WHOLE}"
+"""Where Vertex counts tokens: no model, another dialect."""
 
 _OK = 200
 
@@ -51,7 +53,7 @@ _OK = 200
 def matches(method: str, path: str) -> bool:
     """Whether this is a POST to `.../v1/messages` or Vertex' `...:rawPredict`, or anything about message batches."""
     if method == "POST" and path.endswith(("/v1/messages", WHOLE, STREAMED)):
-        return path.endswith("/v1/messages") or VERTEX in path
+        return path.endswith("/v1/messages") or (VERTEX in path and not path.endswith(COUNT))
     return _is_batch(path)
 
 

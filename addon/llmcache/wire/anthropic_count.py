@@ -12,14 +12,12 @@ from . import anthropic, http
 
 NAME = "anthropic-count-tokens"
 
-VERTEX = "/publishers/anthropic/models/count-tokens:rawPredict"
-
 _OK = 200
 
 
 def matches(method: str, path: str) -> bool:
     """Whether this is a POST to `.../v1/messages/count_tokens` or to Vertex' `count-tokens:rawPredict`."""
-    return method == "POST" and path.endswith(("/v1/messages/count_tokens", VERTEX))
+    return method == "POST" and path.endswith(("/v1/messages/count_tokens", anthropic.COUNT))
 
 
 def call(request: Request) -> Call | Bypass:
