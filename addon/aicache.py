@@ -86,17 +86,20 @@ class AiCache:
         path = options.aicache_config or (str(SHIPPED_CONFIG) if SHIPPED_CONFIG.exists() else None)
         given = {"mode": options.aicache_mode, "store": options.aicache_store}
         try:
-            self.settings = config.load(path, {name: value for name, value in given.items() if value})
+            settings = config.load(path, {name: value for name, value in given.items() if value})
         except config.ConfigError as error:
             if self._started:
                 raise exceptions.OptionsError(f"aicache: {error}") from None
             log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the problems, not our stack
             return
-        for warning in self.settings.warnings:
+        if settings == self.settings:  # mitmproxy takes a wrong change back by setting the old value
+            return
+        self.settings = settings
+        for warning in settings.warnings:
             log.warning("%s", warning)
         # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
         ctx.options.update(connection_strategy="lazy")
-        if self.settings.mode == "replay":
+        if settings.mode == "replay":
             ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
         if self._started:
             self._open()

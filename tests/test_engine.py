@@ -26,7 +26,9 @@ def request(text: str = "hi", **more: Any) -> Request:
     """Return a call."""
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **more}
     fields = (("content-type", "application/json"), ("authorization", "Bearer sk-1"))
-    return Request("POST", "https", "api.openai.com", 443, "/v1/chat/completions", "", fields, json.dumps(body).encode())
+    return Request(
+        "POST", "https", "api.openai.com", 443, "/v1/chat/completions", "", fields, json.dumps(body).encode()
+    )
 
 
 def whole(text: str = "yes", status: int = 200, **more: Any) -> Exchange:
@@ -127,7 +129,9 @@ NOT_STORED = [
     pytest.param(whole("  "), "empty", id="C22: blank"),
     pytest.param(Exchange(200, JSON, ((1, b'{"choices": [{'),), 1, streamed=False), "not-json", id="cut json"),
     pytest.param(
-        Exchange(200, (*JSON, ("content-encoding", "gzip")), ((1, b"no gzip"),), 1, streamed=False), "coding-broken", id="bad gzip"
+        Exchange(200, (*JSON, ("content-encoding", "gzip")), ((1, b"no gzip"),), 1, streamed=False),
+        "coding-broken",
+        id="bad gzip",
     ),
 ]
 
@@ -226,6 +230,7 @@ class Broken:
 
 
 def broken_world(**rules: Any) -> World:
+    """Return a world whose store can be made to fail."""
     world = World(**rules)
     world.store = world.engine.store = Broken()
     return world

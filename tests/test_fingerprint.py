@@ -61,8 +61,14 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "message tool_call_id": (message(tool_call_id="a"), message(tool_call_id="b")),
     "message tool_calls": (BASE, message(tool_calls=[{"id": "a", "type": "function"}])),
     "message audio": (BASE, message(audio={"id": "a"})),
-    "image": (message(content=[IMAGE]), message(content=[{**IMAGE, "image_url": {"url": "data:image/png;base64,AAAB"}}])),
-    "image detail": (message(content=[IMAGE]), message(content=[{**IMAGE, "image_url": {**IMAGE["image_url"], "detail": "low"}}])),
+    "image": (
+        message(content=[IMAGE]),
+        message(content=[{**IMAGE, "image_url": {"url": "data:image/png;base64,AAAB"}}]),
+    ),
+    "image detail": (
+        message(content=[IMAGE]),
+        message(content=[{**IMAGE, "image_url": {**IMAGE["image_url"], "detail": "low"}}]),
+    ),
     "frequency_penalty": (BASE, BASE | {"frequency_penalty": 0.5}),
     "function_call": (BASE, BASE | {"function_call": "none"}),
     "functions": (BASE, BASE | {"functions": [{"name": "f"}]}),
@@ -142,7 +148,9 @@ ELSEWHERE = [
     pytest.param(request(headers=(*HEADERS, ("openai-beta", "x"))), id="openai-beta"),
     pytest.param(request(headers=(*HEADERS, ("openai-organization", "x"))), id="openai-organization"),
     pytest.param(request(headers=(*HEADERS, ("openai-project", "x"))), id="openai-project"),
-    pytest.param(request(headers=(("content-type", "application/json"), ("authorization", "Bearer sk-2"))), id="credential"),
+    pytest.param(
+        request(headers=(("content-type", "application/json"), ("authorization", "Bearer sk-2"))), id="credential"
+    ),
 ]
 
 
@@ -202,8 +210,12 @@ def test_the_key_is_stable() -> None:
     assert key_of(request(), Scope(None)) == "a8fa8bc9c50a597e8f6c51a4561c9f467f07004d"
 
 
-LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5))
-VALUES = st.recursive(LEAVES, lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=4), each, max_size=3))
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)
+)
+VALUES = st.recursive(
+    LEAVES, lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=4), each, max_size=3)
+)
 
 
 @given(one=VALUES, other=VALUES)

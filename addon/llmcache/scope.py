@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .chat import BackendError, Request
 class Scope:
     """The part of an identity that keeps users apart."""
 
-    secret: bytes | None
+    secret: bytes | None = field(repr=False)
     """The key of the digest; None where credentials share one cache by choice."""
     namespace: str = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -187,11 +188,11 @@ def test_a_stream_cut_in_the_middle_is_not_stored(proxy: Mitmdump, upstream: Ups
 
     upstream.answer = cut_off
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
-    try:
+    connection.request(
+        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
+    )
+    with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
         connection.getresponse().read()
-    except (http.client.IncompleteRead, ConnectionError):
-        pass
     connection.close()
     proxy.wait_for("not stored")
     upstream.answer = openai
@@ -211,7 +212,9 @@ def test_a_client_that_leaves_early_stores_nothing(proxy: Mitmdump, upstream: Up
 
     upstream.answer = held
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
+    connection.request(
+        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
+    )
     response = connection.getresponse()
     assert response.readline().startswith(b"data: ")
     response.close()
@@ -235,7 +238,9 @@ def test_a_client_that_leaves_after_the_last_event_spoils_nothing(proxy: Mitmdum
 
     upstream.answer = held
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request("POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"})
+    connection.request(
+        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
+    )
     response = connection.getresponse()
     while response.readline() != b"data: [DONE]\n":
         pass

@@ -208,7 +208,7 @@ POLICIES = {
 
 @pytest.mark.parametrize(("eviction", "reads", "expected"), POLICIES.values(), ids=POLICIES.keys())
 @pytest.mark.parametrize("limit", ["max_entries", "max_bytes"])
-async def test_eviction(opened, clock, limit, eviction, reads, expected):  # noqa: PLR0913, PLR0917  fixtures and cases
+async def test_eviction(opened, clock, limit, eviction, reads, expected):
     """A full store lets go of exactly one entry for one, by its policy, whichever limit is reached."""
     one = size(entry("a", created=START + 1))
     store = opened(eviction=eviction, **{limit: {"max_entries": 3, "max_bytes": 3 * one}[limit]})

@@ -26,6 +26,7 @@ def age_log(path: Path) -> None:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """A store with one entry, read once."""
     opened = SqliteStore(tmp_path / "c.db", 100, 10**6, "lru", clock=lambda: 100.0)
     await opened.put(ENTRY)
     age_log(tmp_path / "c.db")

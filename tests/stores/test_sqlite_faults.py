@@ -68,7 +68,9 @@ def path(tmp_path):
 @contextlib.asynccontextmanager
 async def opened(path, **limits):
     """Open a store with room for everything."""
-    store = SqliteStore(path, **{"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0, **limits})
+    store = SqliteStore(
+        path, **{"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0, **limits}
+    )
     try:
         yield store
     finally:

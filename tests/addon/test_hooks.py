@@ -1,0 +1,242 @@
+"""The hooks with flows made by hand: what happens when our own side breaks, and what never reaches a provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aicache
+import pytest
+from mitmproxy import http
+from mitmproxy.addons import proxyserver
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.proxy import mode_specs, server_hooks
+from mitmproxy.test import taddons, tflow
+from support.upstream import chat_chunks, chat_json
+
+URL = "https://api.openai.com/v1/chat/completions"
+BODY: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def flow_of(body: Any = BODY, url: str = URL, **headers: str) -> http.HTTPFlow:
+    """Return a live flow with a call."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    flow = tflow.tflow(req=http.Request.make("POST", url, raw, {"content-type": "application/json"} | named))
+    flow.live = True
+    return flow
+
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[taddons.context]:
+    """A mitmproxy without a network."""
+    with taddons.context(proxyserver.Proxyserver()) as made:
+        yield made
+
+
+@pytest.fixture
+async def addon(context: taddons.context) -> AsyncIterator[aicache.AiCache]:
+    """The addon, running with a store in memory."""
+    made = aicache.AiCache()
+    context.master.addons.add(made)
+    context.configure(made, aicache_store="memory")
+    made.running()
+    yield made
+    if ending := made.done():
+        await ending
+
+
+@pytest.fixture
+def configure(context: taddons.context, addon: aicache.AiCache) -> Configure:
+    """Return a function that changes options while the addon runs."""
+    return lambda **options: context.configure(addon, **options)
+
+
+async def recorded(addon: aicache.AiCache, flow: http.HTTPFlow, reply: http.Response) -> None:
+    """Let *flow* miss and be answered by *reply*."""
+    await addon.request(flow)
+    assert flow.response is None
+    flow.response = reply
+    addon.responseheaders(flow)
+    if callable(reply.stream):
+        for chunk in chat_chunks("yes"):
+            assert reply.stream(chunk) == chunk
+        reply.stream(b"")
+        reply.raw_content = None
+    addon.response(flow)
+    assert addon.engine
+    while tasks := addon.engine._tasks:
+        await next(iter(tasks))
+
+
+def json_reply() -> http.Response:
+    """Return a whole answer."""
+    return http.Response.make(200, json.dumps(chat_json("yes")).encode(), {"content-type": "application/json"})
+
+
+def sse_reply() -> http.Response:
+    """Return the head of a streamed answer."""
+    return http.Response.make(200, b"", {"content-type": "text/event-stream"})
+
+
+async def test_a_hit_carries_what_a_cache_has_to_say(addon: aicache.AiCache) -> None:
+    """Status, age, length, the flow's comment; nothing of the old connection."""
+    await recorded(addon, flow_of(), json_reply())
+    flow = flow_of()
+    await addon.request(flow)
+    assert flow.response
+    assert set(flow.response.headers) == {"content-type", "content-length", "cache-status", "age"}
+    assert flow.response.headers["age"] == "0"
+    assert flow.comment == "aicache; hit; detail=exact"
+
+
+async def test_our_word_comes_behind_that_of_caches_before_us(addon: aicache.AiCache) -> None:
+    """RFC 9211 section 2: the cache nearest to the provider comes first."""
+    reply = json_reply()
+    reply.headers["cache-status"] = "edge; hit"
+    flow = flow_of()
+    await recorded(addon, flow, reply)
+    assert reply.headers["cache-status"] == "edge; hit, aicache; fwd=miss"
+
+
+@pytest.mark.parametrize("body", [BODY, b"{broken"], ids=["call", "unreadable"])
+async def test_our_headers_never_leave(addon: aicache.AiCache, body: Any) -> None:
+    """Whatever becomes of the call, the provider does not see that we are here."""
+    flow = flow_of(body, x_higress_skip_ai_cache="on", x_aicache_control="no-store", x_other="stays")
+    await addon.request(flow)
+    assert [name for name in flow.request.headers if "aicache" in name.lower() or "higress" in name.lower()] == []
+    assert flow.request.headers["x-other"] == "stays"
+
+
+async def test_an_error_of_ours_is_none_of_the_client(addon: aicache.AiCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In cache mode the call goes upstream untouched."""
+    assert addon.engine
+    monkeypatch.setattr(addon.engine, "lookup", broken)
+    flow = flow_of()
+    await addon.request(flow)
+    assert flow.response is None
+
+
+async def test_an_error_of_ours_in_replay_is_a_refusal(
+    addon: aicache.AiCache, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing leaves, even where we do not know what we do."""
+    configure(aicache_mode="replay")
+    assert addon.engine
+    monkeypatch.setattr(addon.engine, "lookup", broken)
+    flow = flow_of()
+    await addon.request(flow)
+    assert flow.response
+    assert flow.response.status_code == 424
+
+
+async def broken(*_: Any) -> None:
+    """Fail as nothing should."""
+    raise RuntimeError("test")
+
+
+async def test_a_recording_that_fails_leaves_the_answer_alone(
+    addon: aicache.AiCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client gets is not touched by what we cannot do with it."""
+    assert addon.engine
+    monkeypatch.setattr(addon.engine, "record", lambda *_: 1 / 0)
+    flow = flow_of()
+    await addon.request(flow)
+    flow.response = json_reply()
+    addon.responseheaders(flow)
+    addon.response(flow)
+    assert flow.response.status_code == 200
+
+
+async def test_a_stream_is_copied_and_passed_on(addon: aicache.AiCache) -> None:
+    """The copy changes nothing and is replayed."""
+    await recorded(addon, flow_of(BODY | {"stream": True}), sse_reply())
+    flow = flow_of(BODY | {"stream": True})
+    await addon.request(flow)
+    assert flow.response
+    assert flow.response.content == b"".join(chat_chunks("yes"))
+
+
+async def test_another_addon_may_change_the_stream(addon: aicache.AiCache) -> None:
+    """Its callable goes on working behind ours, and what the provider sent is what is recorded."""
+    reply = sse_reply()
+    reply.stream = lambda data: data.upper()
+    flow = flow_of(BODY | {"stream": True})
+    await addon.request(flow)
+    flow.response = reply
+    addon.responseheaders(flow)
+    assert callable(reply.stream)
+    assert reply.stream(b"data: x\n\n") == b"DATA: X\n\n"
+    assert flow.metadata[aicache.TEE].pieces[0][1] == b"data: x\n\n"
+
+
+async def test_a_copy_that_grows_too_large_is_dropped(addon: aicache.AiCache) -> None:
+    """The stream goes on; the memory is given back."""
+    tee = aicache.Tee(0.0, limit=10)
+    assert [tee(b"12345678"), tee(b"12345678"), tee(b"1")] == [b"12345678", b"12345678", b"1"]
+    assert tee.over
+    assert tee.pieces == []
+
+
+async def test_nothing_else_is_touched(addon: aicache.AiCache) -> None:
+    """A flow that no dialect claims is not even parsed, and neither is one that is answered already."""
+    other = flow_of(url="https://example.com/api")
+    answered = flow_of()
+    answered.response = json_reply()
+    for flow in (other, answered):
+        await addon.request(flow)
+        assert flow.metadata == {}
+    assert addon.stats.calls == 0
+
+
+async def test_replay_opens_no_connection(addon: aicache.AiCache, configure: Configure) -> None:
+    """The last door: every connection, whoever asks for it."""
+    data = server_hooks.ServerConnectionHookData(tflow.tserver_conn(), tflow.tclient_conn())
+    addon.server_connect(data)
+    assert data.server.error is None
+    configure(aicache_mode="replay")
+    addon.server_connect(data)
+    assert data.server.error
+
+
+async def test_a_wrong_change_at_run_time_is_an_options_error(addon: aicache.AiCache, configure: Configure) -> None:
+    """The console shows it, and the cache goes on as it was."""
+    engine = addon.engine
+    with pytest.raises(OptionsError, match="aicache_mode"):
+        configure(aicache_mode="reply")
+    assert addon.engine is engine
+
+
+async def test_off_does_nothing(addon: aicache.AiCache, configure: Configure) -> None:
+    """Neither reads nor writes."""
+    configure(aicache_mode="off")
+    flow = flow_of()
+    await addon.request(flow)
+    assert aicache.TICKET not in flow.metadata
+
+
+async def test_the_transparent_host_is_whom_the_client_asks_for() -> None:
+    """There the proxy knows an address only; the name is that of the TLS handshake, else of the Host header."""
+    flow = flow_of(url="https://192.0.2.7/v1/chat/completions")
+    flow.request.host_header = "api.openai.com"
+    assert aicache.destination(flow) == "192.0.2.7"
+    flow.client_conn.sni = None
+    flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse("transparent")
+    assert aicache.destination(flow) == "api.openai.com"
+    flow.client_conn.sni = "API.example.com"
+    assert aicache.destination(flow) == "api.example.com"
+
+
+async def test_a_lying_host_header_does_not_move_a_call(addon: aicache.AiCache) -> None:
+    """Where the proxy knows the destination, that counts: nobody can store answers under another provider's name."""
+    liar = flow_of(url="https://evil.example/v1/chat/completions")
+    liar.request.host_header = "api.openai.com"
+    await recorded(addon, liar, json_reply())
+    flow = flow_of()
+    await addon.request(flow)
+    assert flow.response is None
