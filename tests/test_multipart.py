@@ -36,6 +36,14 @@ def written(parts: list[Part], boundary: str = BOUNDARY, end: bytes = b"--\r\n")
     return body + f"--{boundary}".encode() + end
 
 
+def read(body: bytes) -> list[Part] | str:
+    """Return the parts of *body*, or why it has none."""
+    try:
+        return parse(body, "b")
+    except WireError as error:
+        return str(error)
+
+
 @settings(deadline=None)
 @given(PARTS)
 def test_what_was_written_is_read(parts: list[Part]) -> None:
@@ -64,10 +72,8 @@ def test_no_prefix_is_a_form(parts: list[Part], data: st.DataObject) -> None:
 @given(st.binary())
 def test_no_bytes_break_it(body: bytes) -> None:
     """Any bytes are parts or a `WireError`."""
-    try:
-        parse(b"--b\r\n" + body + b"\r\n--b--", "b")
-    except WireError as error:
-        assert str(error).startswith("multipart-")
+    found = read(b"--b\r\n" + body + b"\r\n--b--")
+    assert isinstance(found, list) or found.startswith("multipart-")
 
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n'

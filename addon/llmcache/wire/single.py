@@ -52,7 +52,7 @@ class Endpoint:
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this is a POST to one of the paths."""
-        return method == "POST" and path.endswith(self.endings) and path not in self.apart
+        return method == "POST" and path.endswith(self.endings) and not path.endswith(self.apart)
 
     def call(self, request: Request) -> Call | Bypass:
         """Understand a request, or say why it is passed through: `not-json`, `no-input`, `stream`."""
@@ -229,7 +229,7 @@ SPEECH = Endpoint(
 RERANK = Endpoint(
     "rerank",
     ("/rerank",),
-    (),
+    ("/v2/rerank",),  # Cohere's
     _ranks_asked,
     _ranks,
     refuse=_rank_refusal,
