@@ -237,6 +237,22 @@ def test_bedrocks_metrics_are_no_part_of_the_answer() -> None:
     assert message() == assemble([*most, (name, payload | {"amazon-bedrock-invocationMetrics": {"a": 1}})])
 
 
+def test_a_progress_hint_is_no_part_of_the_answer() -> None:
+    """`estimated_tokens` of a thinking delta is for a display only (Anthropic, beta thinking-token-count)."""
+    thinking = {"type": "thinking", "thinking": "a", "signature": "s"}, {"type": "text", "text": "Hi"}
+    first, opened, *rest = events(*thinking)
+    hint = delta(0, type="thinking_delta", thinking="", estimated_tokens=50)
+    assert message(*thinking) == assemble([first, opened, hint, *rest])
+
+
+def test_a_late_member_replaces_what_the_start_said() -> None:
+    """After a fallback `message_delta` says `input_transformations` anew."""
+    *most, (name, late), stop = events(input_transformations=[{"type": "a"}])
+    assert message(input_transformations=[{"type": "a"}]) == assemble([*most, (name, late), stop])
+    changed = assemble([*most, (name, late | {"input_transformations": [{"type": "b"}]}), stop])
+    assert changed == message(input_transformations=[{"type": "b"}])
+
+
 def test_nothing_is_taken_away_by_a_null() -> None:
     """What a later event says null of stays as it was; what it says again counts."""
     late = {

@@ -29,6 +29,10 @@ KNOWN = {
 """The members of each event that are read or mean nothing; any other is something that a body has no place for."""
 
 
+HINTS = frozenset({"estimated_tokens"})
+"""Members of a delta for a progress display; Anthropic calls them lossy, and no JSON answer has them."""
+
+
 class _Block:
     """A content block that is still coming; texts are kept in pieces and joined once, so that they cost O(n)."""
 
@@ -168,7 +172,7 @@ def _delta(block: _Block, delta: Body, strict: bool) -> None:
             return
         case _:
             raise WireError("bad-event")
-    for key in delta.keys() - {"type", member}:
+    for key in delta.keys() - {"type", member} - HINTS:
         _unless(strict, key)
 
 

@@ -21,7 +21,7 @@ from .chat_explode import pieces
 LATE = ("stop_reason", "stop_sequence", "stop_details", "container")
 """Members of a message that a stream knows at its end only, in the `delta` of `message_delta`."""
 
-LATE_BESIDE = ("context_management", "input_transformations")
+LATE_BESIDE = ("context_management",)
 """The same, beside that `delta`."""
 
 LATE_USAGE = (
