@@ -15,6 +15,7 @@ from llmcache.coding import Decoder
 
 
 def raw_deflate(data: bytes) -> bytes:
+    """Return *data* deflated without zlib's wrapper."""
     coder = zlib.compressobj(wbits=-15)
     return coder.compress(data) + coder.flush()
 

@@ -171,7 +171,7 @@ def test_spelling_does_not_count() -> None:
     spellings = [
         b'{"model":"gpt-4o","messages":[{"role":"user","content":"h\xc3\xa9"}],"temperature":1}',
         b'{"messages":[{"content":"h\\u00e9","role":"user"}],"temperature":1.0,"model":"gpt-4o"}',
-        b'\xef\xbb\xbf{ "temperature": 1e0,\n "model": "gpt-4o", "messages": [ {"role":"user","content":"h\\u00E9"} ] }',
+        b'\xef\xbb\xbf{ "temperature": 1e0,\n "model": "gpt-4o", "messages": [{"role":"user","content":"h\\u00E9"}]}',
     ]
     assert len({key_of(request(spelling)) for spelling in spellings}) == 1
 

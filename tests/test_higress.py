@@ -34,7 +34,7 @@ class World:
     seen: list[Observation]
 
     async def ask(self, *texts: str, reply: Any = None, model: str = "m", **more: Any) -> Any:
-        """Ask with the user's *texts* (roles alternate); on a miss let *reply* (default: `an answer`) come from upstream."""
+        """Ask with *texts* (roles alternate); on a miss let *reply* (default: `an answer`) come from upstream."""
         roles = ["user", "assistant"] * len(texts)
         messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
         return await self.send({"model": model, "messages": messages, **more}, reply)

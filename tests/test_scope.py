@@ -12,6 +12,7 @@ from llmcache.scope import Scope, credential, read_secret
 
 
 def request(query: str = "", **headers: str) -> Request:
+    """Return a request with these headers."""
     fields = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return Request("POST", "https", "api.openai.com", 443, "/v1/chat/completions", query, fields, b"")
 
@@ -81,5 +82,5 @@ def test_a_damaged_key_is_not_guessed_around(tmp_path: Path) -> None:
     """A cut key file stops the start: a new key would silently lose every entry."""
     path = tmp_path / "scope.key"
     path.write_bytes(b"short")
-    with pytest.raises(BackendError, match="scope.key"):
+    with pytest.raises(BackendError, match=r"scope\.key"):
         read_secret(path)

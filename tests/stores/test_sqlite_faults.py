@@ -68,9 +68,8 @@ def path(tmp_path):
 @contextlib.asynccontextmanager
 async def opened(path, **limits):
     """Open a store with room for everything."""
-    store = SqliteStore(
-        path, **{"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0, **limits}
-    )
+    roomy = {"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0}
+    store = SqliteStore(path, **(roomy | limits))
     try:
         yield store
     finally:

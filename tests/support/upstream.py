@@ -10,7 +10,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -85,7 +85,7 @@ def chat_chunks(text: str, *, usage: bool = False) -> list[bytes]:
 
 
 def openai(asked: Asked) -> Script:
-    """Answer as a chat provider does, in the form that was asked for; the answer counts nothing and repeats the question."""
+    """Answer as a chat provider does, in the form that was asked for: the answer repeats the question."""
     body = asked.json
     last = body["messages"][-1]["content"]
     text = f"You said: {last if isinstance(last, str) else json.dumps(last)}"
@@ -114,7 +114,7 @@ class Upstream:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.port = 0
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self
