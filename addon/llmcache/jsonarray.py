@@ -50,8 +50,8 @@ class ArrayParser:
     def feed(self, chunk: bytes) -> list[Element]:
         """Take the next bytes; return the elements that are complete now. Raises `WireError` (`not-an-array`)."""
         elements: list[Element] = []
-        at = first = 0
-        while found := self._next(chunk, at):
+        first, at = 0, self._skipped(chunk, 0)
+        while found := (_IN_STRING if self._quoted else _BETWEEN).search(chunk, at):
             mark, end = found.group(), found.end()
             if self._depth == 0:
                 self._outside(chunk[first : found.start()], mark)
@@ -60,23 +60,17 @@ class ArrayParser:
                 elements += self._ended(chunk[first : found.start()], self._at + found.start())
                 first = end
             self._turn(mark)
-            at = end + self._skipped(chunk, end)
+            at = self._skipped(chunk, end)
         self._rest(chunk[first:])
         self._at += len(chunk)
         return elements
 
-    def _next(self, chunk: bytes, at: int) -> re.Match[bytes] | None:
-        if self._escaped and chunk:  # the character behind a backslash that ended the chunk before
-            self._escaped = False
-            at = max(at, 1)
-        return (_IN_STRING if self._quoted else _BETWEEN).search(chunk, at)
-
-    def _skipped(self, chunk: bytes, end: int) -> int:
-        """Return how many characters behind a backslash are not looked at."""
-        if not self._escaped or end >= len(chunk):
-            return 0
+    def _skipped(self, chunk: bytes, at: int) -> int:
+        """Return where to look next: behind the character that a backslash escapes, which may be in the next chunk."""
+        if not self._escaped or at >= len(chunk):
+            return at
         self._escaped = False
-        return 1
+        return at + 1
 
     def _turn(self, mark: bytes) -> None:
         match mark:
