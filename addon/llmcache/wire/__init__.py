@@ -17,6 +17,7 @@ from . import (
     bedrock_invoke,
     cohere,
     completions,
+    dashscope,
     google,
     ollama,
     openai_chat,
@@ -71,6 +72,7 @@ DIALECTS: tuple[Dialect, ...] = (
     bedrock_converse,
     bedrock_invoke,
     cohere,
+    dashscope,
 )
 
 
