@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+from base64 import b64decode
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,13 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "data" / "wire"
 SAMPLES = ROOT.parent / "shared" / "data" / "wire"
 JSON = Form("json")
-TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "json": "application/json", "array": "application/json"}
+TYPES = {
+    "sse": "text/event-stream",
+    "ndjson": "application/x-ndjson",
+    "json": "application/json",
+    "array": "application/json",
+    "eventstream": "application/vnd.amazon.eventstream",
+}
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -43,6 +50,12 @@ PASSED = {"openai-responses-json-2"}
 """Samples that are passed through: a background call, whose reply is only that it waits."""
 ONE_FORM = {"anthropic-count-tokens", "embeddings", "moderations", "rerank"}
 """Dialects without streams."""
+ONE_FORM_SAMPLES = {
+    *(f"bedrock-invoke-json-{at}" for at in (1, 2, 3, 4)),
+    *(f"count-tokens-json-{at}" for at in (1, 2, 4)),
+    "embeddings-json-4",
+}
+"""Samples without streams of dialects with streams: embeddings, tokens."""
 
 
 def samples() -> Iterator[Any]:
@@ -75,6 +88,11 @@ def streamed(call: Call, body: bytes, sizes: list[int]) -> Reply:
     """Return the reply to *call* that came in chunks of *sizes* bytes."""
     chunks = tuple(enumerate(sizes))
     return Reply(200, (("content-type", TYPES[call.form.kind]),), body, chunks)
+
+
+def sent(response: dict[str, Any]) -> bytes:
+    """Return the bytes of a sample's reply; those of a binary framing are kept in base64."""
+    return b64decode(response["base64"]) if "base64" in response else response["text"].encode()
 
 
 def cuts(body: bytes) -> list[list[int]]:
@@ -113,7 +131,7 @@ def test_a_stream_is_judged(dialect: wire.Dialect, path: Path) -> None:
     else:
         assert isinstance(verdict, Complete)
         assert verdict.usage.output > 0
-        assert verdict.model
+        assert verdict.model or call.model
 
 
 @pytest.mark.parametrize(("dialect", "path"), WHOLE)
@@ -121,7 +139,7 @@ def test_every_prefix_of_a_stream_is_incomplete(dialect: wire.Dialect, path: Pat
     """A stream cut anywhere before its last event's data ends is not stored; cut after, it is."""
     call = called(dialect, json.loads(path.read_bytes()))
     body = beside(path, ".stream").read_bytes()
-    whole = len(body.rstrip())
+    whole = len(body if call.form.kind == "eventstream" else body.rstrip())  # a checksum may look like a space
     for end in range(0, whole, max(1, whole // 150)):
         assert isinstance(dialect.judge(call, streamed(call, body[:end], [end]), frozenset()), Incomplete), body[:end]
     assert isinstance(dialect.judge(call, streamed(call, body[:whole], [whole]), frozenset()), Complete)
@@ -182,16 +200,18 @@ def test_recorded_traffic_is_stored_and_converted(dialect: wire.Dialect, path: P
     sample = json.loads(path.read_bytes())
     call = called(dialect, sample["request"])
     headers = tuple((name, value) for name, value in sample["response"]["headers"])
-    body = sample["response"]["text"].encode()
+    body = sent(sample["response"])
     reply = Reply(sample["response"]["status"], headers, body, ((1, len(body)),))
     form = dialect.reply_form(call, reply)
     assert isinstance(dialect.judge(call, reply, frozenset()), Complete)
     assert reply is dialect.convert(reply, form, form)
-    if dialect.NAME in ONE_FORM:
+    if dialect.NAME in ONE_FORM or f"{path.parent.name}-{path.stem}" in ONE_FORM_SAMPLES:
         return
     other = fullest(dialect, reply, form)
     if not form.streamed:
-        assert canonical(json.loads(body)) == canonical(json.loads(dialect.convert(other, FULL[0], JSON).body))
+        assert canonical(json.loads(body)) == canonical(
+            json.loads(dialect.convert(other, dialect.reply_form(call, other), JSON).body)
+        )
 
 
 FULL = [Form("sse", frozenset({"usage"})), Form("sse"), Form("ndjson"), Form("array"), Form("eventstream")]

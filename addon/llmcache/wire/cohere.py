@@ -2,7 +2,7 @@
 
 The verbs of a dialect; the work on chat streams is done by `cohere_events`.
 The legacy chat and generate of v1 are not here: they are passed through.
-Source: Cohere, "API reference", v2 Chat, Embed, Rerank, v1 Tokenize.
+Reranking of v1 has the form that others share (`single`). Source: Cohere, "API reference", v2 Chat, Embed, Rerank.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ RESULTS = {
     "/v2/embed": "embeddings",
     "/v1/embed": "embeddings",
     "/v2/rerank": "results",
-    "/v1/rerank": "results",
     "/v1/tokenize": "tokens",
     "/v1/detokenize": "text",
 }
