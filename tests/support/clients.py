@@ -1,4 +1,4 @@
-"""Real clients in processes of their own: the openai SDKs for Python and Node, and curl.
+"""Real clients in processes of their own: the providers' SDKs for Python, openai's for Node, and curl.
 
 Entry points: `Sdk` (a process that takes one call a line) and `curl`. Neither knows what is being tested.
 """
@@ -18,13 +18,15 @@ from conftest import ROOT, missing
 PROGRAMS = ROOT / "tests" / "clients"
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 """An environment with openai's SDK, which cannot live beside mitmproxy 11; `scripts/test-clients` makes it."""
+PROVIDERS = {"python": "openai"}
+"""The provider whose SDK a language alone stands for; any other Python SDK is named by its package."""
 PROXY_NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 def environment(**more: str) -> dict[str, str]:
     """Return this process's environment without its proxy settings, and with *more*."""
     kept = {name: value for name, value in os.environ.items() if name.lower() not in PROXY_NAMES}
-    return {name: value for name, value in kept.items() if not name.startswith("OPENAI_")} | more
+    return {name: value for name, value in kept.items() if not name.startswith(("OPENAI_", "ANTHROPIC_"))} | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Entrance:
 
     name: str
     base_url: str
-    """Where the client believes the provider to be, with `/v1`."""
+    """Where the client believes the provider to be; with `/v1` for openai's SDKs."""
     proxy: str = ""
     """The forward proxy; empty for none."""
 
@@ -54,7 +56,7 @@ class Sdk:
 
     def __init__(self, language: str, ca: Path, prefix: tuple[str, ...] = ()) -> None:
         self.language = language
-        command = python_command() if language == "python" else node_command()
+        command = node_command() if language == "node" else python_command(PROVIDERS.get(language, language))
         env = environment(SSL_CERT_FILE=str(ca), NODE_EXTRA_CA_CERTS=str(ca))
         self.process = subprocess.Popen(
             [*prefix, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=PROGRAMS
@@ -87,11 +89,11 @@ class Sdk:
         self.process.stdout.close()
 
 
-def python_command() -> list[str]:
-    """Return how the Python program is started."""
-    if not PYTHON.exists():
-        missing("openai for Python (.venv-clients)")
-    return [str(PYTHON), str(PROGRAMS / "openai_sdk.py")]
+def python_command(provider: str) -> list[str]:
+    """Return how the Python program of *provider*'s SDK is started."""
+    if not list(PYTHON.parents[1].glob(f"lib/python*/site-packages/{provider}")):
+        missing(f"{provider}'s SDK for Python (.venv-clients)")
+    return [str(PYTHON), str(PROGRAMS / f"{provider}_sdk.py")]
 
 
 def node_command() -> list[str]:
