@@ -172,9 +172,9 @@ class Engine:
 
     async def _got(self, key: str, pending: asyncio.Task[None] | None) -> Entry | None:
         """Read the entry within the deadline; in replay, where there is nothing else, however long it takes."""
+        if pending:  # recorded a moment ago: soon it can be read
+            await asyncio.wait({pending}, timeout=PENDING_SECONDS)
         async with asyncio.timeout(None if self.replaying else self.rules.deadline):
-            if pending:  # recorded a moment ago: wait until it can be read
-                await asyncio.wait({pending})
             return await self.store.get(key)
 
     async def _written(self, dialect: wire.Dialect, entry: Entry, call: Call) -> Reply:
@@ -326,5 +326,7 @@ def _miss(ticket: Ticket, seconds: float, stored: str, entry: Entry | None = Non
 
 INLINE = 16_000
 """Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
+PENDING_SECONDS = 5.0
+"""How long a call waits for its answer to be stored that came just now; upstream would take longer."""
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""

@@ -7,43 +7,11 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.asking import ask, post
 from support.proxy import Mitmdump
 from support.upstream import Asked, Script, Upstream, chat_chunks, chat_json, openai
-
-
-class Answer:
-    """A reply as the client has it."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.body = response.read()
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-
-    @property
-    def cache(self) -> str:
-        """Our word on it."""
-        return self.headers.get("cache-status", "")
-
-
-def post(proxy: Mitmdump, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Answer:
-    """Ask through the base-URL entrance."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    fields = {"content-type": "application/json", "authorization": "Bearer sk-test"} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
-    connection.request("POST", path, raw, fields)
-    answer = Answer(connection.getresponse())
-    connection.close()
-    return answer
-
-
-def ask(text: str = "What is 6 times 7?", **more: Any) -> dict[str, Any]:
-    """Return a chat request."""
-    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}], **more}
 
 
 @pytest.fixture

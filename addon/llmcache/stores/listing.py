@@ -1,18 +1,27 @@
-"""What the command line asks of a database of entries: list them without reading them, remove many, make it small.
+"""Many entries of a database at once: read them page by page, list them unread, remove many, make the file small.
 
 Plain functions on an open connection. Used by `sqlite` alone.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from typing import Any
+from typing import Any, NamedTuple
 
-from .record import Row
+from ..chat import Entry
+from . import is_over
+from .record import Row, unpack
 
+SCAN_BYTES = 1 << 20
+"""Bytes of records that a scan reads ahead."""
 PURGE_BATCH = 500
 """Rows that a purge removes before others get their turn."""
 
+_PAGE = """
+    SELECT created, id, key, data FROM entry JOIN record USING (id)
+    WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC
+"""
 _ROWS = """
     SELECT key, dialect, host, path, model, created, expires, used, hits, size FROM entry
     WHERE (expires IS NULL OR expires > :now)
@@ -36,6 +45,31 @@ _PURGE = """
 """
 
 
+log = logging.getLogger("aicache.store")
+
+
+class Page(NamedTuple):
+    entries: list[Entry]
+    after: tuple[float, int] | None
+    """Where the next page begins; None when this is the last."""
+
+
+START = (float("inf"), 0)
+
+
+def page(connection: sqlite3.Connection, after: tuple[float, int], now: float) -> Page:
+    """Return the live entries behind *after*, newest first, as many as fit into `SCAN_BYTES`."""
+    size, entries = 0, []
+    for created, number, key, data in connection.execute(_PAGE, after):
+        entry = read(data, key)
+        if entry is not None and not is_over(entry, now):
+            entries.append(entry)
+        size += len(data) if isinstance(data, bytes) else 0
+        if size > SCAN_BYTES:
+            return Page(entries, (created, number))
+    return Page(entries, None)
+
+
 def rows(connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[Row]:
     """Return what is known of the live entries that meet *wanted*, newest first."""
     found = connection.execute(_ROWS, wanted)
@@ -55,3 +89,12 @@ def shrink(connection: sqlite3.Connection) -> None:
         # Not incremental_vacuum: it seeks each page in the list of free ones, 30 s for 200,000 entries.
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def read(data: Any, key: str) -> Entry | None:
+    """Return the entry in the record *data*, or None, with a warning, for one that is damaged."""
+    try:
+        return unpack(data, key)
+    except ValueError as error:
+        log.warning("entry %s is unreadable, and so not there: %s", key, error)
+        return None

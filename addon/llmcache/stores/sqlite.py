@@ -14,7 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..chat import BackendError, Entry
 from . import EVICTION, is_over, listing, writing
@@ -22,14 +22,12 @@ from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_p
 from .hot import Hot, Stamp
 from .lane import Lane
 from .migrations import ForeignError
-from .record import Row, pack, unpack
+from .record import Row, pack
 from .writing import Limits
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SCAN_BYTES = 1 << 20
-"""Bytes of records that a scan reads ahead."""
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
 GATHER_SECONDS = 0.02
@@ -43,10 +41,6 @@ TOUCH_PATIENCE_MS = 50
 
 _GET = "SELECT data FROM record WHERE id = (SELECT id FROM entry WHERE key = ?)"
 _TOUCH = "UPDATE entry SET used = max(used, ?), hits = hits + ? WHERE key = ?"
-_PAGE = """
-    SELECT created, id, key, data FROM entry JOIN record USING (id)
-    WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC
-"""
 FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
@@ -54,15 +48,6 @@ log = logging.getLogger("aicache.store")
 
 _Waiting = tuple[Entry, "asyncio.Future[None]"]
 """An entry to be written, and who waits for it."""
-
-
-class _Page(NamedTuple):
-    entries: list[Entry]
-    after: tuple[float, int] | None
-    """Where the next page begins; None when this is the last."""
-
-
-_START = (float("inf"), 0)
 
 
 class SqliteStore:
@@ -158,9 +143,9 @@ class SqliteStore:
 
     async def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first; entries that come meanwhile are not seen."""
-        after: tuple[float, int] | None = _START
+        after: tuple[float, int] | None = listing.START
         while after is not None:
-            entries, after = await self._run(self._page, after)
+            entries, after = await self._run(listing.page, after, self._clock())
             for entry in entries:
                 yield entry
 
@@ -305,23 +290,12 @@ class SqliteStore:
     def _get(self, connection: sqlite3.Connection, key: str) -> tuple[Entry | None, Stamp]:
         stamp = self._hot.stamp()
         row = connection.execute(_GET, (key,)).fetchone()
-        entry = None if row is None else _read(row[0], key)
+        entry = None if row is None else listing.read(row[0], key)
         now = self._clock()
         if entry is None or is_over(entry, now):
             return None, stamp
         self._touch(key, now)
         return entry, stamp
-
-    def _page(self, connection: sqlite3.Connection, after: tuple[float, int]) -> _Page:
-        now, size, entries = self._clock(), 0, []
-        for created, number, key, data in connection.execute(_PAGE, after):
-            entry = _read(data, key)
-            if entry is not None and not is_over(entry, now):
-                entries.append(entry)
-            size += len(data) if isinstance(data, bytes) else 0
-            if size > SCAN_BYTES:
-                return _Page(entries, (created, number))
-        return _Page(entries, None)
 
     def _rows(self, connection: sqlite3.Connection, wanted: dict[str, Any]) -> list[Row]:
         self._flush()
@@ -392,11 +366,3 @@ class SqliteStore:
     def _forget_touches(self) -> None:
         self._touched.clear()
         self._touches = 0
-
-
-def _read(data: Any, key: str) -> Entry | None:
-    try:
-        return unpack(data, key)
-    except ValueError as error:
-        log.warning("entry %s is unreadable, and so not there: %s", key, error)
-        return None
