@@ -201,6 +201,13 @@ def test_what_is_not_stored(body: Any, reason: str) -> None:
         pytest.param(b"event: ping\ndata: \xff\n\n", "", 200, "bad-event", id="no-utf8"),
         pytest.param(stream(events()[:1] * 2 + events()[1:]), "", 200, "bad-event", id="two-starts"),
         pytest.param(stream(events()[1:]), "", 200, "bad-event", id="no-start"),
+        pytest.param(
+            stream([*events()[:2], delta(0, type="text_delta", text=None), *events()[2:]]),
+            "",
+            200,
+            "bad-event",
+            id="no-text",
+        ),
         pytest.param(stream(events()), "", 529, "status-529", id="status"),
     ],
 )

@@ -29,6 +29,9 @@ KNOWN = {
 """The members of each event that are read or mean nothing; any other is something that a body has no place for."""
 
 
+FRAGMENTS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""What brings a fragment of a text -> the member that holds it."""
+
 HINTS = frozenset({"estimated_tokens"})
 """Members of a delta for a progress display; Anthropic calls them lossy, and no JSON answer has them."""
 
@@ -36,22 +39,21 @@ HINTS = frozenset({"estimated_tokens"})
 class _Block:
     """A content block that is still coming; texts are kept in pieces and joined once, so that they cost O(n)."""
 
-    __slots__ = ("inputs", "open", "texts", "value")
+    __slots__ = ("open", "pieces", "value")
 
     def __init__(self, value: Body) -> None:
         self.value = dict(value)
-        self.texts: dict[str, list[str]] = {}
-        self.inputs: list[str] = []
+        self.pieces: dict[str, list[str]] = {}
         self.open = True
 
     def settled(self) -> Body:
         """Return the block with its pieces joined. Raises `WireError` (`tool-arguments`)."""
-        for name, pieces in self.texts.items():
+        arguments = "".join(self.pieces.pop("partial_json", ()))
+        if arguments.strip():
+            self.value["input"] = _arguments(arguments)
+        for name, pieces in self.pieces.items():
             start = self.value.get(name)
             self.value[name] = (start if isinstance(start, str) else "") + "".join(pieces)
-        text = "".join(self.inputs)
-        if text.strip():
-            self.value["input"] = _arguments(text)
         return self.value
 
 
@@ -151,29 +153,28 @@ def _block(blocks: dict[int, _Block], kind: str, payload: Body, strict: bool) ->
 
 
 def _delta(block: _Block, delta: Body, strict: bool) -> None:
-    match delta:
-        case {"type": "text_delta", "text": str(text)}:
-            member = "text"
-            block.texts.setdefault("text", []).append(text)
-        case {"type": "thinking_delta", "thinking": str(text)}:
-            member = "thinking"
-            block.texts.setdefault("thinking", []).append(text)
-        case {"type": "input_json_delta", "partial_json": str(text)}:
-            member = "partial_json"
-            block.inputs.append(text)
-        case {"type": "citations_delta", "citation": citation}:
+    match delta.get("type"):
+        case str(kind) if kind in FRAGMENTS:
+            member = FRAGMENTS[kind]
+            block.pieces.setdefault(member, []).append(_fragment(delta.get(member)))
+        case "citations_delta" if "citation" in delta:
             member = "citation"
-            block.value["citations"] = [*(block.value.get("citations") or ()), citation]
-        case {"type": "signature_delta" | "compaction_delta"}:
+            block.value["citations"] = [*(block.value.get("citations") or ()), delta.get(member)]
+        case "signature_delta" | "compaction_delta":
             _fill(block.value, {key: value for key, value in delta.items() if key != "type"}, strict)
             return
-        case {"type": str(kind)}:
-            _unless(strict, kind)
+        case kind:
+            _unless(strict, str(kind))
             return
-        case _:
-            raise WireError("bad-event")
-    for key in delta.keys() - {"type", member} - HINTS:
-        _unless(strict, key)
+    if strict:
+        for key in delta.keys() - {"type", member} - HINTS:
+            _unless(strict, key)
+
+
+def _fragment(text: Any) -> str:
+    if not isinstance(text, str):
+        raise WireError("bad-event")
+    return text
 
 
 def _unless(strict: bool, member: str) -> None:
