@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.asking import ask, post
-from support.proxy import Mitmdump
+from support.proxy import ADDON, Mitmdump
 from support.upstream import Asked, Script, Upstream, chat_chunks, chat_json, openai
 
 
@@ -234,3 +235,19 @@ def test_a_wrong_setting_stops_the_start(tmp_path: Path, option: str, words: lis
     proxy.stop()
     for word in words:
         assert word in proxy.output
+
+
+def test_editing_the_script_keeps_the_cache(tmp_path: Path, upstream: Upstream) -> None:
+    """A changed script is loaded anew: what was recorded before is answered after, and nothing is lost."""
+    copy = shutil.copytree(ADDON.parent, tmp_path / "addon", ignore=shutil.ignore_patterns("__pycache__"))
+    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",), addon=copy / "aicache.py") as proxy:
+        first = post(proxy, ask())
+        with (copy / "aicache.py").open("a") as script:
+            script.write("\n# edited\n")
+        proxy.wait_for("Loading script", 2)
+        proxy.wait_for("aicache: mode cache", 2)
+        assert post(proxy, ask()).body == first.body
+        assert post(proxy, ask("another")).cache == "aicache; fwd=miss"
+        assert post(proxy, ask("another")).cache == "aicache; hit; detail=exact"
+        assert proxy.stop() == 0
+    assert "Traceback" not in proxy.output

@@ -29,10 +29,11 @@ class Mitmdump:
         modes: tuple[str, ...] = ("regular",),
         env: dict[str, str] | None = None,
         prefix: tuple[str, ...] = (),
+        addon: Path = ADDON,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        command = [*prefix, str(MITMDUMP), "-s", str(ADDON), "--set", f"confdir={folder / 'confdir'}"]
+        command = [*prefix, str(MITMDUMP), "-s", str(addon), "--set", f"confdir={folder / 'confdir'}"]
         for mode in modes:
             command += ["--mode", mode if "@" in mode else f"{mode}@127.0.0.1:0"]
         self.lines: list[str] = []

@@ -49,6 +49,8 @@ log = logging.getLogger("aicache.store")
 
 
 class Page(NamedTuple):
+    """Some entries, and where to go on."""
+
     entries: list[Entry]
     after: tuple[float, int] | None
     """Where the next page begins; None when this is the last."""
