@@ -46,10 +46,16 @@ def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Bo
             continue
         if event.event == "error":
             raise WireError("error-event")
-        if not event.whole:
-            raise WireError("truncated")
-        found.append(payload(event, read))
+        found.append(whole_payload(event, read))
     return found
+
+
+def whole_payload(event: framing.Event, read: Callable[[str], Any]) -> Body:
+    """Return the JSON object of an event; one that the end of the stream cut off is `truncated`, unless its data is not."""
+    try:
+        return payload(event, read)
+    except WireError:
+        raise WireError("bad-event" if event.whole else "truncated") from None
 
 
 def assemble(events: Iterable[Body], *, strict: bool = True) -> Body:

@@ -14,8 +14,9 @@ from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import check_text, payload, same
+from .chat_assemble import check_text, same
 from .chat_explode import pieces
+from .cohere_events import whole_payload
 
 Body = dict[str, Any]
 
@@ -45,9 +46,7 @@ def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Bo
     for event in framing.parse_sse(stream):
         if not event.data.strip() or event.event == "done":
             continue
-        if not event.whole:
-            raise WireError("truncated")
-        body = payload(event, read)
+        body = whole_payload(event, read)
         if event.event == "error" or body.get("code"):
             raise WireError("error-event")
         found.append(body)
