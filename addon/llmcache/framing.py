@@ -82,13 +82,18 @@ class SseParser:
             at = int(chunk[:1] == b"\n")
             self._after_cr = False
             self._at += at
-        for end in _LINE_END.finditer(chunk, at):
-            events += self._line(chunk[at : end.start()], end.end() - end.start())
-            at = end.end()
-        if at < len(chunk):
-            self._parts.append(chunk[at:])
-        elif chunk.endswith(b"\r"):
-            self._after_cr = True
+        if b"\r" not in chunk:  # the common case, where a split is much faster
+            *lines, rest = chunk[at:].split(b"\n")
+            for line in lines:
+                events += self._line(line, 1)
+        else:
+            for end in _LINE_END.finditer(chunk, at):
+                events += self._line(chunk[at : end.start()], end.end() - end.start())
+                at = end.end()
+            rest = chunk[at:]
+            self._after_cr = chunk.endswith(b"\r")
+        if rest:
+            self._parts.append(rest)
         return events
 
     def close(self) -> list[Event]:
@@ -97,8 +102,10 @@ class SseParser:
         return events + self._finish(whole=False)
 
     def _line(self, last: bytes, ending: int) -> list[Event]:
-        line = b"".join((*self._parts, last))
-        self._parts.clear()
+        line = last
+        if self._parts:
+            line = b"".join((*self._parts, last))
+            self._parts.clear()
         start, self._at = self._at, self._at + len(line) + ending
         if self._first:
             self._first = False
