@@ -1,5 +1,5 @@
 // The openai SDK for Node as the tests drive it: one call for each line of JSON on stdin, one line of JSON back.
-// A line: {"base_url", "api_key", "env", "method": create|parse|stream, "call": {...}}; the answer is as in openai_sdk.py.
+// A line: {"base_url", "api_key", "env", "method": create|parse|stream or a resource, "call": {...}}; the answer is as in openai_sdk.py.
 // Node 20's fetch knows no proxy: where HTTPS_PROXY is given, undici's agent for it is handed to the SDK.
 import { createInterface } from "node:readline";
 import OpenAI from "openai";
@@ -27,7 +27,7 @@ async function objects(client, method, call) {
     return [await completions.parse({ ...call, response_format: { type: "json_schema", json_schema: SUM } })];
   }
   if (method === "stream") return [await completions.stream(call).finalChatCompletion()];
-  const made = await completions.create(call);
+  const made = await (method === "create" ? completions : client[method]).create(call);
   if (!call.stream) return [made];
   const chunks = [];
   for await (const chunk of made) chunks.push(chunk);

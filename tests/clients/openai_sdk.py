@@ -1,6 +1,6 @@
 """The openai SDK for Python as the tests drive it: one call for each line of JSON on stdin, one line of JSON back.
 
-A line: {"base_url", "api_key", "env", "style": sync|async, "method": create|parse|stream, "call": {...}}.
+A line: {"base_url", "api_key", "env", "style": sync|async, "method": create|parse|stream or a resource, "call": {...}}.
 The answer: {"objects": [...]}, as the SDK made them, or {"error", "status", "message"}.
 Runs in an environment of its own (.venv-clients): it imports nothing of ours, and the SDK cannot live beside mitmproxy.
 """
@@ -24,6 +24,11 @@ class Sum(BaseModel):
     total: int
 
 
+def listed(made):
+    """Return what a call made as a list: the events of a stream, or one object."""
+    return list(made) if isinstance(made, openai.Stream) else [made]
+
+
 def sync(client, method, call):
     """Make the call with the blocking client."""
     match method, call.get("stream"):
@@ -36,6 +41,13 @@ def sync(client, method, call):
         case "stream", _:
             with client.chat.completions.stream(**call) as events:
                 return [events.get_final_completion()]
+        case "responses.stream", _:
+            with client.responses.stream(**call) as events:
+                return [*events, events.get_final_response()]
+        case "audio.transcriptions", _:
+            return listed(client.audio.transcriptions.create(**call, file=("a.wav", b"RIFF\0\xff", "audio/wav")))
+        case name, _:  # such as "responses" or "embeddings"
+            return listed(getattr(client, name).create(**call))
 
 
 async def awaited(client, method, call):
@@ -50,6 +62,13 @@ async def awaited(client, method, call):
         case "stream", _:
             async with client.chat.completions.stream(**call) as events:
                 return [await events.get_final_completion()]
+        case "responses.stream", _:
+            async with client.responses.stream(**call) as events:
+                return [*[event async for event in events], await events.get_final_response()]
+        case name, True:
+            return [event async for event in await getattr(client, name).create(**call)]
+        case name, _:
+            return [await getattr(client, name).create(**call)]
 
 
 async def closed(client, method, call):
@@ -70,7 +89,13 @@ def perform(order):
     else:
         with openai.OpenAI(**options) as client:
             objects = sync(client, order["method"], order["call"])
-    return {"objects": [{"class": type(one).__name__.partition("[")[0], **one.model_dump()} for one in objects]}
+    return {"objects": [shown(one) for one in objects]}
+
+
+def shown(one):
+    """Return what the SDK made: a model by its class and members, or a bare text."""
+    members = {"text": one} if isinstance(one, str) else one.model_dump()
+    return {"class": type(one).__name__.partition("[")[0], **members}
 
 
 for line in sys.stdin:
