@@ -51,7 +51,7 @@ def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Bo
 
 
 def whole_payload(event: framing.Event, read: Callable[[str], Any]) -> Body:
-    """Return the JSON object of an event; one that the end of the stream cut off is `truncated`, unless its data is not."""
+    """Return the JSON object of an event; where the stream ended inside its data it is `truncated`."""
     try:
         return payload(event, read)
     except WireError:
