@@ -15,7 +15,7 @@ from typing import assert_never
 
 from llmcache import capture, config, wire
 from llmcache.build import build_engine
-from llmcache.chat import BackendError, Bypass, Entry, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
+from llmcache.chat import BackendError, Bypass, Entry, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
 from llmcache.engine import Engine, Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
@@ -37,12 +37,15 @@ class Tee:
 
     def __init__(self, started: float, limit: int, inner: object = None) -> None:
         self.pieces: list[tuple[int, bytes]] = []
+        self.ended = False
+        """Whether the end was announced."""
         self.over = False
         """Whether the reply passed the limit and the copy was dropped."""
         self._started, self._left, self._inner = started, limit, inner if callable(inner) else None
 
     def __call__(self, data: bytes) -> bytes:
         """Keep *data* and hand it on."""
+        self.ended = not data
         if data and not self.over:
             self._left -= len(data)
             if self._left < 0:
@@ -188,7 +191,7 @@ class AiCache:
         ticket: Ticket | None = flow.metadata.get(TICKET)
         if ticket is None or self.engine is None:
             return
-        if ticket.call.form.streamed or is_stream(flow.response) or over(flow.response, self.engine.rules.max_body):
+        if not collected(ticket.call.form, flow.response, self.engine.rules.max_body):
             sent = flow.request.timestamp_end or time.time()
             flow.metadata[TEE] = flow.response.stream = Tee(sent, self.engine.rules.max_body, flow.response.stream)
 
@@ -307,10 +310,13 @@ def is_stream(response: http.Response) -> bool:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower() in STREAM_TYPES
 
 
-def over(response: http.Response, limit: int) -> bool:
-    """Whether the reply says that it is larger than *limit*: then it flows by instead of being collected."""
+def collected(form: Form, response: http.Response, limit: int) -> bool:
+    """Whether mitmproxy may collect the reply before it hands it on, as it does by itself: one whole JSON body.
+
+    A stream must flow, and so must bytes of which nothing is known, and what is too large to be stored.
+    """
     length = response.headers.get("content-length", "")
-    return length.isdecimal() and int(length) > limit
+    return form.kind == "json" and not is_stream(response) and not (length.isdecimal() and int(length) > limit)
 
 
 def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
@@ -326,7 +332,15 @@ def exchange_of(flow: http.HTTPFlow, tee: Tee | None, seconds: float) -> capture
     """Return what came from upstream."""
     assert flow.response is not None
     pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
-    return capture.Exchange(flow.response.status_code, fields(flow.response), pieces, seconds, streamed=tee is not None)
+    whole = framed(flow.response) and (tee is None or tee.ended) and flow.error is None
+    head = fields(flow.response)
+    return capture.Exchange(flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole)
+
+
+def framed(response: http.Response) -> bool:
+    """Whether the end of the body is marked, so that a broken connection cannot pass for it (RFC 9112 section 6.3)."""
+    chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
+    return chunked or "content-length" in response.headers or not response.http_version.startswith("HTTP/1")
 
 
 OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}

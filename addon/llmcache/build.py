@@ -62,6 +62,7 @@ def rules(settings: config.Config) -> Rules:
     return Rules(
         mode=settings.mode,
         hosts=settings.match.hosts,
+        paths=settings.match.paths,
         question=_question(settings, higress=higress),
         answer=_answer(settings),
         higress_prefix=settings.cache.key_prefix if higress else None,

@@ -23,6 +23,8 @@ class Exchange:
     """From the request sent to the last byte."""
     streamed: bool
     """Whether the borders of the pieces are those of the wire, and so worth keeping."""
+    whole: bool = True
+    """Whether HTTP itself marked the end: by a length, a last chunk or an end of stream, not by a closed connection."""
 
 
 def reply_of(exchange: Exchange, limit: int) -> Reply:

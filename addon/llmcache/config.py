@@ -69,6 +69,8 @@ class Match:
 
     hosts: tuple[str, ...] = ()
     """Globs on the provider's name; empty means any host."""
+    paths: tuple[str, ...] = ()
+    """Globs on the path of traffic that no dialect knows, to be recorded and replayed byte for byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ def _read_scope(root: Section) -> Scope:
 
 
 def _read_match(block: Section) -> Match:
-    return Match(block.read("hosts", (), hosts))
+    return Match(block.read("hosts", (), hosts), block.read("paths", (), paths))
 
 
 def _read_admit(block: Section) -> Admit:
@@ -343,6 +345,14 @@ def expanded(node: yaml.Node) -> Path:
     if "\0" in path:
         raise ValueError("a path cannot hold a null byte")
     return Path(path)
+
+
+def paths(node: yaml.Node) -> tuple[str, ...]:
+    """Take a list of globs on paths."""
+    found = texts(node)
+    if wrong := [path for path in found if not path.startswith(("/", "*"))]:
+        raise ValueError(f"`{wrong[0]}` is no path; write it from its first `/` on, without host and query")
+    return found
 
 
 def hosts(node: yaml.Node) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from .question import QuestionRule
 from .scope import Scope
 from .stats import Observation
 from .stores import Store
+from .wire import named
 
 log = logging.getLogger("aicache.engine")
 
@@ -60,6 +61,8 @@ class Rules:
     mode: str = "cache"
     hosts: tuple[str, ...] = ()
     """Globs on the provider's name; empty for any."""
+    paths: tuple[str, ...] = ()
+    """Globs on the path of traffic that no dialect knows and that is to be recorded byte for byte."""
     question: QuestionRule = field(default_factory=QuestionRule)
     answer: AnswerRule | None = None
     """None replays what was recorded; else templates may shape hits."""
@@ -99,11 +102,14 @@ class Engine:
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
-        dialect = wire.find(method, path)
+        dialect = wire.find(method, path) or self._named(path)
         if dialect is None or self.rules.mode == "off":
             return None
         hosts = self.rules.hosts
         return dialect if not hosts or any(fnmatchcase(host, glob) for glob in hosts) else None
+
+    def _named(self, path: str) -> wire.Dialect | None:
+        return named if any(fnmatchcase(path, glob) for glob in self.rules.paths) else None
 
     async def lookup(self, dialect: wire.Dialect, request: Request) -> tuple[Outcome, Ticket | None]:
         """Say what becomes of *request*; with a `Miss` comes the ticket that `record` wants."""
@@ -246,6 +252,8 @@ class Engine:
         if isinstance(verdict, Incomplete):
             return verdict
         form = dialect.reply_form(call, reply)
+        if form.kind == "raw" and not exchange.whole:  # bytes have no end of their own
+            return Incomplete("truncated")
         if (
             self.rules.higress_prefix is not None
             and self.rules.answer

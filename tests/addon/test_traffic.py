@@ -167,3 +167,16 @@ def test_no_credential_is_on_disk_or_in_the_log(tmp_path: Path, upstream: Upstre
     written = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
     assert b"PROMPT" in written
     assert b"SECRET" not in written
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "eof"])
+def test_named_traffic(tmp_path: Path, upstream: Upstream, framing: str) -> None:
+    """`match.paths`: bytes come back; what ended with the connection only is passed on and not stored."""
+    (tmp_path / "c.yaml").write_text("match: {paths: ['/tts/*']}\n")
+    sound = [b"RIFF\x00", b"\xff\xfe"]
+    upstream.answer = lambda _: Script(sound, headers={"content-type": "audio/wav"}, framing=framing)
+    option = ("--set", f"aicache_config={tmp_path / 'c.yaml'}")
+    with Mitmdump(tmp_path, *option, modes=(f"reverse:{upstream.url}",)) as proxy:
+        answers = [post(proxy, {"say": "hi"}, path="/tts/v1") for _ in range(2)]
+    assert [answer.body for answer in answers] == [b"".join(sound)] * 2
+    assert answers[1].cache == ("aicache; fwd=miss" if framing == "eof" else "aicache; hit; detail=exact")
