@@ -52,6 +52,8 @@ def provider(asked: Asked) -> Script:
             return Script([b"data: " + json.dumps(done).encode() + b"\n\n"], headers=STREAM, framing="chunked")
         case "audio/transcriptions":
             return Script(b'{"text": "Hi"}')
+        case "audio/speech":
+            return Script([b"\xff\xfb\x00", b":data"], headers={"content-type": "audio/mpeg"}, framing="chunked")
     return Script(b"{}", status=404)
 
 
@@ -146,6 +148,14 @@ def test_a_sound_is_transcribed_once(place: Place, members: dict[str, Any]) -> N
     chat = fresh(Chat({"model": "whisper-1", **members}, method="audio.transcriptions"))
     recorded = place.objects("python", "reverse", chat)
     assert recorded == place.objects("python", "reverse", chat)
+    assert place.asked(chat) == 1
+
+
+def test_speech_is_the_same_bytes(place: Place) -> None:
+    """A sound is recorded as it is and given back to the byte."""
+    chat = fresh(Chat({"model": "tts-1", "voice": "alloy", "input": "Hi"}, method="audio.speech"))
+    answers = [place.objects("python", "reverse", chat)[0]["text"] for _ in range(2)]
+    assert ["fffb003a64617461"] * 2 == answers
     assert place.asked(chat) == 1
 
 

@@ -167,6 +167,7 @@ CALLED = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}
     [
         CALLED,
         CALLED | {"arguments": ""},
+        CALLED | {"status": "in_progress", "caller": {"type": "program", "id": "p"}},
         {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "free text"},
         {"type": "image_generation_call", "id": "i", "status": "completed", "result": "aGk="},
         {"type": "mcp_approval_request", "id": "m", "arguments": "{}", "name": "f"},

@@ -114,7 +114,8 @@ def _status(body: dict[str, Any], finish: frozenset[str]) -> str:
 
 
 def _unfinished(item: dict[str, Any]) -> bool:
-    return item.get("type") in ("message", "function_call") and item.get("status") in ("in_progress", "incomplete")
+    """Whether an item was cut; a call that a program waits for is `in_progress` in a response that is completed."""
+    return item.get("type") in ("message", "function_call") and item.get("status") == "incomplete"
 
 
 def _says(item: dict[str, Any]) -> bool:
