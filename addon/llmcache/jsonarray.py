@@ -51,7 +51,7 @@ class ArrayParser:
         """Take the next bytes; return the elements that are complete now. Raises `WireError` (`not-an-array`)."""
         elements: list[Element] = []
         first, at = 0, self._skipped(chunk, 0)
-        while found := (_IN_STRING if self._quoted else _BETWEEN).search(chunk, at):
+        while found := self._marks().search(chunk, at):
             mark, end = found.group(), found.end()
             if self._depth == 0:
                 self._outside(chunk[first : found.start()], mark)
@@ -64,6 +64,12 @@ class ArrayParser:
         self._rest(chunk[first:])
         self._at += len(chunk)
         return elements
+
+    def _marks(self) -> re.Pattern[bytes]:
+        """Return what to look for: commas only between elements, whole strings where they are whole."""
+        if self._quoted:
+            return _IN_STRING
+        return _INSIDE if self._depth > 1 else _BETWEEN
 
     def _skipped(self, chunk: bytes, at: int) -> int:
         """Return where to look next: behind the character that a backslash escapes, which may be in the next chunk."""
@@ -104,3 +110,4 @@ class ArrayParser:
 _BLANK = b" \t\r\n"
 _IN_STRING = re.compile(rb'["\\]')
 _BETWEEN = re.compile(rb'["{}\[\],]')
+_INSIDE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}\[\]]', re.DOTALL)

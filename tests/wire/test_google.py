@@ -124,6 +124,13 @@ def test_what_is_denied_does_not_count(name: str) -> None:
     assert key(request(ASK)) == key(request(ASK | {name: {"team": "a"}}))
 
 
+def test_spelling_does_not_count() -> None:
+    """Order of keys, white space and the spelling of numbers are not what is asked."""
+    one = b'{"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"topK": 1, "seed": 2}}'
+    other = b'{"generationConfig":{"seed":2.0,"topK":1e0},"contents":[{"parts":[{"text":"hi"}],"role":"user"}]}'
+    assert key(request(one)) == key(request(other))
+
+
 ELSEWHERE = {
     "model": {"path": "/v1beta/models/gemini-2.5-pro:generateContent"},
     "version": {"path": "/v1/models/gemini-2.5-flash:generateContent"},
@@ -267,7 +274,23 @@ COUNTS = [
     pytest.param("countTokens", ASK, {}, "empty", id="no count"),
     pytest.param("computeTokens", ASK, {"tokensInfo": [{"tokenIds": ["1"]}]}, None, id="tokens"),
     pytest.param("computeTokens", ASK, {"error": {}, "tokensInfo": []}, "empty", id="no tokens"),
+    pytest.param("countTokens", ASK, b"{", "not-json", id="half a count"),
+    pytest.param("countTokens", ASK, [], "not-an-object", id="a list for a count"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        pytest.param({"predictions": [{"embeddings": VECTOR}] * 2}, Complete(), id="two"),
+        pytest.param({"predictions": [{"embeddings": VECTOR}]}, Incomplete("truncated"), id="one of two"),
+        pytest.param({"predictions": [{}, {}]}, Incomplete("empty"), id="empty ones"),
+    ],
+)
+def test_what_vertex_embeds(answer: Any, verdict: Any) -> None:
+    """Vertex' own form of embeddings has a prediction for each instance."""
+    asked = call({"instances": [{"content": "a"}, {"content": "b"}]}, path=VERTEX + "text-embedding-005:predict")
+    assert verdict == google.judge(asked, reply(answer), frozenset())
 
 
 @pytest.mark.parametrize(("verb", "body", "answer", "reason"), COUNTS)

@@ -130,11 +130,39 @@ def test_what_comes_later_counts() -> None:
     assert (candidate["content"]["parts"], candidate["safetyRatings"]) == ([{"text": "ab"}], [2])
 
 
+GROWING = [
+    pytest.param({"groundingChunks": [1]}, {"groundingChunks": [2]}, {"groundingChunks": [1, 2]}, id="what is new"),
+    pytest.param({"groundingChunks": [1]}, {"groundingChunks": [1, 2]}, {"groundingChunks": [1, 2]}, id="all so far"),
+    pytest.param({"webSearchQueries": ["q"]}, {}, {"webSearchQueries": ["q"]}, id="nothing more"),
+    pytest.param({}, {"webSearchQueries": ["q"]}, {"webSearchQueries": ["q"]}, id="nothing before"),
+    pytest.param(
+        {"searchEntryPoint": {"a": 1}}, {"searchEntryPoint": {"a": 2}}, {"searchEntryPoint": {"a": 2}}, id="last"
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "expected"), GROWING)
+def test_groundings_grow(first: Any, then: Any, expected: Any) -> None:
+    """Sources come with the chunks that they support, as what is new or as all that there is so far."""
+    body = merged(chunk([TEXT], groundingMetadata=first), chunk([TEXT], "STOP", groundingMetadata=then))
+    assert expected == body["candidates"][0]["groundingMetadata"]
+
+
+def test_equal_tokens_are_all_kept() -> None:
+    """The log probabilities of two equal tokens in a row are two."""
+    probable = {"chosenCandidates": [{"token": " ", "logProbability": 0}]}
+    body = merged(chunk([TEXT], logprobsResult=probable), chunk([TEXT], "STOP", logprobsResult=probable))
+    assert probable["chosenCandidates"] * 2 == body["candidates"][0]["logprobsResult"]["chosenCandidates"]
+
+
 LOST = [
     pytest.param([{**DONE, "modelVersion": "other"}, DONE], "modelVersion", id="two models"),
     pytest.param(
-        [chunk([TEXT], groundingMetadata={"a": [1]}), chunk([], "STOP", groundingMetadata={"a": [2]})],
-        "groundingMetadata.a",
+        [
+            chunk([TEXT], groundingMetadata={"groundingChunks": [1, 2]}),
+            chunk([], "STOP", groundingMetadata={"groundingChunks": [2, 3]}),
+        ],
+        "groundingMetadata.groundingChunks",
         id="two groundings",
     ),
     pytest.param(

@@ -23,12 +23,27 @@ LATER = frozenset(
         "finishMessage",
         "tokenCount",
         "safetyRatings",  # rate all that was said so far
+        "searchEntryPoint",  # is drawn anew for every search
     }
 )
 """Members of which the last one counts."""
 
-LISTS = frozenset({"citationSources", "citations", "topCandidates", "chosenCandidates"})
-"""Lists that come in slices: of citationMetadata (its name at AI Studio and at Vertex) and of logprobsResult."""
+SLICES = frozenset({"topCandidates", "chosenCandidates"})
+"""Lists that come in slices: of logprobsResult, where equal neighbors are equal tokens."""
+
+GATHERED = frozenset(
+    {
+        "citationSources",  # citationMetadata at AI Studio
+        "citations",  # and at Vertex
+        "webSearchQueries",
+        "imageSearchQueries",
+        "retrievalQueries",
+        "groundingChunks",
+        "groundingSupports",
+        "urlMetadata",
+    }
+)
+"""Lists that grow: some models send what is new, as Google's Node SDK expects, others all that there is so far."""
 
 
 class Parts:
@@ -94,12 +109,11 @@ def assemble(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     candidates: dict[int, tuple[dict[str, Any], Parts]] = {}
     for chunk in chunks:
-        for position, candidate in enumerate(_listed(chunk, "candidates")):
+        for position, candidate in enumerate(_candidates(chunk)):
             into, parts = candidates.setdefault(number(candidate, position), ({}, Parts()))
             _add_candidate(into, parts, candidate)
-        if "candidates" in chunk:
-            body.setdefault("candidates", [])
-        _add(body, {key: value for key, value in chunk.items() if key != "candidates"}, "")
+        for key, value in chunk.items():
+            _put(body, key, [] if key == "candidates" else value, "")
     for at in sorted(candidates):
         candidate, parts = candidates[at]
         if "parts" in candidate.get("content", ()):
@@ -117,20 +131,29 @@ def number(candidate: dict[str, Any], position: int) -> int:
 def _add_candidate(into: dict[str, Any], parts: Parts, candidate: dict[str, Any]) -> None:
     for key, value in candidate.items():
         if key != "content":
-            _add(into, {key: value}, "")
+            _put(into, key, value, "")
         elif isinstance(value, dict):
-            content = into.setdefault("content", {})
-            _add(content, {name: member for name, member in value.items() if name != "parts"}, "content")
-            if "parts" in value:
-                content["parts"] = []  # keeps its place; filled in at the end
-                parts.add(_listed(value, "parts", of=object))
+            _add_content(into.setdefault("content", {}), parts, value)
         else:
             raise Lossy("content")
 
 
-def _add(into: dict[str, Any], new: dict[str, Any], path: str) -> None:
-    for key, value in new.items():
-        into[key] = _merged(into[key], value, key, path) if key in into else value
+def _add_content(into: dict[str, Any], parts: Parts, content: dict[str, Any]) -> None:
+    for key, value in content.items():
+        if key != "parts":
+            _put(into, key, value, "content")
+        elif isinstance(value, list):
+            into[key] = []  # keeps its place; filled in at the end
+            parts.add(value)
+        else:
+            raise Lossy("parts")
+
+
+def _put(into: dict[str, Any], key: str, value: Any, path: str) -> None:
+    if key not in into:
+        into[key] = value
+    elif not (isinstance(value, str) and value == into[key]):  # most members say the same in every chunk
+        into[key] = _merged(into[key], value, key, f"{path}.{key}" if path else key)
 
 
 def _merged(old: Any, new: Any, key: str, path: str) -> Any:
@@ -138,25 +161,30 @@ def _merged(old: Any, new: Any, key: str, path: str) -> Any:
     match old, new:
         case _ if key in LATER:
             return new
-        case list(), list() if key in LISTS:
-            return new if old == new[: len(old)] else [*old, *new]  # some say again what they said before
+        case list(), list() if key in SLICES:
+            return [*old, *new]
+        case list(), list() if key in GATHERED and old == new[: len(old)]:
+            return new
+        case list(), list() if key in GATHERED and not any(each in old for each in new):
+            return [*old, *new]
         case dict(), dict():
             merged = dict(old)
-            _add(merged, new, f"{path}.{key}" if path else key)
+            for name, value in new.items():
+                _put(merged, name, value, path)
             return merged
     if not new and not isinstance(new, bool | int | float):
         return old
     if not old and not isinstance(old, bool | int | float):
         return new
     if not same(old, new):
-        raise Lossy(f"{path}.{key}" if path else key)
+        raise Lossy(path)
     return old
 
 
-def _listed(holder: dict[str, Any], key: str, of: type = dict) -> list[Any]:
-    found = holder.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(each, of) for each in found):
-        raise Lossy(key)
+def _candidates(chunk: dict[str, Any]) -> list[dict[str, Any]]:
+    found = chunk.get("candidates", [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise Lossy("candidates")
     return found
 
 
