@@ -49,6 +49,11 @@ def understood(*arguments: Any, **named: Any) -> Call:
     return call
 
 
+def spoken(call: Call) -> wire.Dialect:
+    """Return the dialect of a call."""
+    return {each.NAME: each for each in (bedrock_converse, bedrock_invoke)}[call.dialect]
+
+
 def key(*arguments: Any, **named: Any) -> str:
     """Return the key of a request."""
     return fingerprint.key(fingerprint.identity(understood(*arguments, **named), SCOPE))
@@ -168,12 +173,12 @@ def test_what_is_passed_through(request_: Request, reason: str) -> None:
 def test_what_is_asked(body: Any, path: str, question: str) -> None:
     """The question is the last text, or what stands for it; it is never empty."""
     call = understood(body, path)
-    assert question == wire.by_name(call.dialect).question(call)
+    assert question == spoken(call).question(call)
 
 
 def judged(call: Call, body: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Any:
     """Return the verdict on a JSON reply."""
-    return wire.by_name(call.dialect).judge(call, Reply(status, headers, json.dumps(body).encode()), frozenset())
+    return spoken(call).judge(call, Reply(status, headers, json.dumps(body).encode()), frozenset())
 
 
 CALL, INVOKED = understood(), understood(INVOKE, f"/model/{MODEL}/invoke")
