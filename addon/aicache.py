@@ -160,6 +160,8 @@ class AiCache:
         if dialect is None:
             if engine.replaying:
                 flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
+            elif reason := engine.passes(host, path):
+                flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
             return
         request, reason = read_request(flow, host, path, query, engine.rules.max_request)
         skip = own_headers(flow, request)

@@ -36,7 +36,7 @@ from .question import QuestionRule
 from .scope import Scope
 from .stats import Observation
 from .stores import Store
-from .wire import named
+from .wire import named, passed
 
 log = logging.getLogger("aicache.engine")
 
@@ -103,10 +103,16 @@ class Engine:
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
         dialect = wire.find(method, path) or self._named(path)
-        if dialect is None or self.rules.mode == "off":
-            return None
+        return dialect if dialect and self._looks_at(host) else None
+
+    def passes(self, host: str, path: str) -> str:
+        """Return why traffic that no dialect claims is never cached, where it is known; else nothing."""
+        reason = passed.reason(path)
+        return reason if reason and self._looks_at(host) else ""
+
+    def _looks_at(self, host: str) -> bool:
         hosts = self.rules.hosts
-        return dialect if not hosts or any(fnmatchcase(host, glob) for glob in hosts) else None
+        return self.rules.mode != "off" and (not hosts or any(fnmatchcase(host, glob) for glob in hosts))
 
     def _named(self, path: str) -> wire.Dialect | None:
         return named if any(fnmatchcase(path, glob) for glob in self.rules.paths) else None
