@@ -276,6 +276,36 @@ def test_what_a_stream_cannot_say_is_replayed_as_a_body_only(body: Any) -> None:
         cohere.convert(Reply(200, (), json.dumps(body).encode()), JSON, STREAM)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param({"type": ["content-start"]}, id="a type that is a list"),
+        pytest.param({"type": "content-delta", "index": 7, "delta": {}}, id="a delta of nothing"),
+        pytest.param(
+            {"type": "content-start", "index": [], "delta": {"message": {"content": {}}}}, id="a list for index"
+        ),
+        pytest.param({"type": "message-end", "delta": ["x"]}, id="an end that is a list"),
+        pytest.param(
+            {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "message": 1}}, id="a message of 1"
+        ),
+    ],
+)
+def test_misshapen_events_are_no_surprise(event: dict[str, Any]) -> None:
+    """Events of another shape than documented are never an error of ours: judged, and converted or `Lossy`."""
+    reply = written(*EVENTS[:-1], event, EVENTS[-1])
+    cohere.judge(understood(), reply, frozenset())
+    with pytest.raises(Lossy):
+        cohere.convert(reply, STREAM, JSON)
+
+
+@pytest.mark.parametrize("member", ["content", "tool_calls"])
+@pytest.mark.parametrize("value", [1, True, "x", {"a": 1}], ids=str)
+def test_misshapen_messages_are_not_stored(member: str, value: Any) -> None:
+    """A message of another shape than documented is not good, and no error of ours."""
+    reply = Reply(200, (), json.dumps(REPLY | {"message": {"role": "assistant", member: value}}).encode())
+    assert isinstance(cohere.judge(understood(), reply, frozenset()), Incomplete)
+
+
 def test_a_refusal_is_an_error_of_coheres() -> None:
     """The message stands where the SDK looks for it."""
     assert json.loads(cohere.refusal("m", "c")) == {"id": "c", "message": "m"}

@@ -301,6 +301,21 @@ def test_what_a_stream_cannot_say_is_replayed_as_a_body_only(body: Any, wanted: 
         dashscope.convert(Reply(200, (), json.dumps(body).encode()), JSON, wanted)
 
 
+@pytest.mark.parametrize("value", [1, True, ["x"], [1], {"a": 1}, {"choices": [1]}], ids=str)
+@pytest.mark.parametrize("where", ["output", "choices", "message", "content", "tool_calls", "finish_reason"])
+def test_misshapen_replies_are_not_stored(where: str, value: Any) -> None:
+    """A reply of another shape than documented is not good, and no error of ours, whole or in a stream."""
+    body = reply({"content": ""})
+    choice = body["output"]["choices"][0]
+    places = {"output": body, "choices": body["output"], "message": choice, "finish_reason": choice}
+    places.get(where, choice["message"])[where] = value
+    events = [reply({"content": ""}, "null"), body]
+    frames = b"".join(b"data:" + json.dumps(each).encode() + b"\n\n" for each in events)
+    for raw in (json.dumps(body).encode(), frames):
+        assert isinstance(dashscope.judge(streaming(True), Reply(200, (), raw), frozenset()), Incomplete)
+        dashscope.reply_form(streaming(), Reply(200, (), raw))
+
+
 def test_a_refusal_is_an_error_of_dashscopes() -> None:
     """Code and message stand where the SDK looks for them."""
     assert json.loads(dashscope.refusal("m", "c")) == {"code": "c", "message": "m", "request_id": ""}
