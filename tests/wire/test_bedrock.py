@@ -270,8 +270,8 @@ BLOCKS = st.one_of(
     ),
     st.just({"reasoningContent": {"redactedContent": "RXFB"}}),
     st.builds(
-        lambda text, titles: {"citationsContent": {"content": [{"text": text}], "citations": titles}},
-        st.text(max_size=40),
+        lambda content, titles: {"citationsContent": {**content, "citations": titles}},
+        st.just({}) | st.builds(lambda text: {"content": [{"text": text}]}, st.text(max_size=40)),
         st.lists(st.builds(lambda title: {"title": title}, NAMES), min_size=1, max_size=2),
     ),
     st.just({"toolResult": {"toolUseId": "t", "status": "success", "content": [{"json": {"a": 1}}]}}),
@@ -334,7 +334,8 @@ def test_what_a_body_cannot_say_is_replayed_as_a_stream_only(stream: bytes, fiel
     [
         pytest.param([{"video": {"format": "mp4"}}], id="a block without deltas"),
         pytest.param([{"text": "a", "note": 1}], id="a text with more"),
-        pytest.param([{"citationsContent": {"content": [TEXT, TEXT], "citations": []}}], id="two cited texts"),
+        pytest.param([{"citationsContent": {"content": [TEXT, TEXT], "citations": [{}]}}], id="two cited texts"),
+        pytest.param([{"citationsContent": {"content": [], "citations": [{}]}}], id="no cited text, in a list"),
         pytest.param("text", id="no blocks"),
     ],
 )
