@@ -186,10 +186,10 @@ def _parts(block: Block) -> Iterator[tuple[str, Block]]:
             yield from (("delta", {"reasoningContent": {key: value}}) for key, value in signature.items())
         case {"reasoningContent": reasoning}:
             yield "delta", {"reasoningContent": reasoning}
-        case {"citationsContent": {"citations": citations, **cited}}:
+        case {"citationsContent": dict(cited)}:
             for part in cited.get("content", ()):
                 yield from (("delta", {"text": piece}) for piece in pieces(part["text"]) or [""])
-            yield from (("delta", {"citation": citation}) for citation in citations)
+            yield from (("delta", {"citation": citation}) for citation in cited["citations"])
         case {"image": {"format": kind, **image}}:
             yield "start", {"image": {"format": kind}}
             yield "delta", {"image": image}
