@@ -258,7 +258,7 @@ class Engine:
         if isinstance(verdict, Incomplete):
             return verdict
         form = dialect.reply_form(call, reply)
-        if form.kind == "raw" and not exchange.whole:  # bytes have no end of their own
+        if form.kind != "json" and not dialect.MARKS_END and not exchange.whole:
             return Incomplete("truncated")
         if (
             self.rules.higress_prefix is not None

@@ -18,6 +18,7 @@ from .cohere_events import END, assemble, events, explode
 from .toolcalls import callable_all
 
 NAME = "cohere"
+MARKS_END = True
 
 CHAT = "/v2/chat"
 

@@ -18,6 +18,7 @@ from .dashscope_forms import NOT_YET, assemble, events, explode, grows
 from .toolcalls import callable_all
 
 NAME = "dashscope"
+MARKS_END = True
 
 GENERATION = (
     "/services/aigc/text-generation/generation",
