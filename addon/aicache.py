@@ -16,7 +16,8 @@ from typing import assert_never
 from llmcache import capture, config, wire
 from llmcache.build import build_engine
 from llmcache.chat import BackendError, Bypass, Entry, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
-from llmcache.engine import Engine, Ticket
+from llmcache.engine import Engine
+from llmcache.recorder import Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -193,9 +194,10 @@ class AiCache:
         ticket: Ticket | None = flow.metadata.get(TICKET)
         if ticket is None or self.engine is None:
             return
-        if not collected(ticket.call.form, flow.response, self.engine.rules.max_body):
+        limit = self.engine.rules.admission.max_body
+        if not collected(ticket.call.form, flow.response, limit):
             sent = flow.request.timestamp_end or time.time()
-            flow.metadata[TEE] = flow.response.stream = Tee(sent, self.engine.rules.max_body, flow.response.stream)
+            flow.metadata[TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Hand the reply over for storing; nobody waits for it."""

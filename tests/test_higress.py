@@ -46,8 +46,7 @@ class World:
         outcome, ticket = await self.engine.lookup(openai_chat, asked)
         if ticket:
             self.engine.record(ticket, reply or whole("an answer"))
-            while self.engine._tasks:
-                await next(iter(self.engine._tasks))
+            await self.engine.settled()
         return outcome
 
 

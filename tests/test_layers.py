@@ -28,6 +28,7 @@ FLOORS = (
     },
     {"wire", "fingerprint", "config", "settings", "higress", "providers", "stores"},
     {"question", "answer", "stats", "explain", "prices"},
+    {"recorder"},
     {"engine"},
     {"build"},
 )

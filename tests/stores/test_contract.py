@@ -16,7 +16,7 @@ START = 1_790_000_000.0
 
 STORES = {
     "memory": lambda folder, **limits: MemoryStore(**limits),
-    "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", gather=0, **limits),
+    "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", **limits),
 }
 
 
