@@ -81,7 +81,7 @@ def read_cache(block: Section) -> Cache:
         database=block.read("database", 0, whole()),
         near=_read_near(block.section("near")),
     )
-    url, tls = block.read("url", None, _url), _read_tls(block.section("tls"))
+    url, tls = block.read("url", None, _url), _read_tls(block)
     client_name = block.read("clientName", "aicache", text)
     if cache.type != "redis":
         return cache
@@ -105,7 +105,7 @@ def check_cache(block: Section, cache: Cache) -> None:
     """Note what does not go together."""
     if cache.type != "redis":
         for name in REDIS_ONLY:
-            if block.has(name) and block.settings[name].node.value:
+            if name in block.changed:
                 block.warning(name, f"is not used by `type: {cache.type}`, only by redis")
     elif block.has("url"):
         for name in ("serviceName", "serviceHost", "servicePort"):
@@ -139,14 +139,14 @@ def _read_near(block: Section) -> Near:
 
 
 def _read_tls(block: Section) -> Tls | None:
-    """Read the block; without a setting in it TLS is a matter of the URL."""
+    """Read how TLS is spoken; without a setting for it that is a matter of the URL."""
     tls = Tls(
-        ca=block.read("ca", "", _file),
-        cert=block.read("cert", "", _file),
-        key=block.read("key", "", _file),
-        verify=block.read("verify", True, flag),
+        ca=block.read("tlsCA", "", _file),
+        cert=block.read("tlsCert", "", _file),
+        key=block.read("tlsKey", "", _file),
+        verify=block.read("tlsVerify", True, flag),
     )
-    return tls if block.changed else None
+    return None if tls == Tls() else tls
 
 
 def _file(node: yaml.Node) -> str:

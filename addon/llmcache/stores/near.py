@@ -120,8 +120,9 @@ class NearStore:
         """Stop listening and close the far store. May be called twice."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            while not listener.done():  # in the middle of connecting, the driver swallows the first
+                listener.cancel()
+                await asyncio.wait({listener}, timeout=0.2)
         self._forget(EVERYTHING)
         await self._far.close()
 

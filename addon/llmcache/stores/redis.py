@@ -29,6 +29,8 @@ CONNECTIONS = 64
 """Commands under way at once, and so connections, at the most; a thousand callers wait their turn."""
 BATCH = 256
 """Keys that a listing asks for, or a purge removes, at a time."""
+AT_ONCE = 16
+"""Keys of a batch that a cluster is asked for at once."""
 LARGE = 250_000
 """Bytes above which packing and unpacking go to a thread: about a millisecond."""
 GOODBYE = 2.0
@@ -50,6 +52,7 @@ class RedisStore:
         self._name = f"redis store {address}"
         self._breaker = breaker(self._name, self._probe)
         self._client: Client = None
+        self._connecting = asyncio.Lock()
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -150,13 +153,15 @@ class RedisStore:
             raise BackendError(f"{self._name}: is closed")
         if self._breaker.is_open:
             raise BackendError(f"{self._name}: is left alone until it answers: {self._breaker.reason}")
-        task: asyncio.Task[T] = asyncio.get_running_loop().create_task(self._bounded(work, args))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        task: asyncio.Task[T] = loop.create_task(self._bounded(work, args))
         self._tasks.add(task)
         task.add_done_callback(self._settled)
         try:
             result = await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not task.done():
+            if loop.time() - started > self._deadline / 2:  # else the caller went away, and it is not Redis' fault
                 self._breaker.failed("no answer within the deadline")
             raise
         except _Unpackable as error:
@@ -185,23 +190,25 @@ class RedisStore:
         """Return when the server answers in time. Connecting may take longer than a call would wait for it."""
         name = self._records.names("")[0]
         async with asyncio.timeout(self._address.timeout):
-            await self._connected().get(name)
+            await (await self._connected()).get(name)
         async with asyncio.timeout(self._deadline):
-            await self._connected().get(name)
+            await (await self._connected()).get(name)
 
-    def _connected(self) -> Client:
+    async def _connected(self) -> Client:
         if self._client is None:
-            self._client = connect(self._address)
+            async with self._connecting:
+                if self._client is None:
+                    self._client = await connect(self._address)
         return self._client
 
     # Reading.
 
     async def _get(self, key: str) -> Entry | None:
-        client, names = self._connected(), self._records.names(key)
+        client, names = await self._connected(), self._records.names(key)
         if len(names) == 1:
             values = [await _value(client, names[0])]
         else:
-            values = await self._all("get", names)
+            values = await self._all("GET", names)
         for name, data in zip(names, values, strict=True):
             if data is not None and (entry := await self._decoded(key, name, data)) is not None:
                 return entry
@@ -220,10 +227,18 @@ class RedisStore:
     async def _pipelined(
         self, command: str, names: Iterable[bytes], args: tuple[Any, ...], *, strict: bool
     ) -> list[Any]:
-        async with self._connected().pipeline(transaction=False) as pipe:
-            for name in names:
-                getattr(pipe, command)(name, *args)
-            answers: list[Any] = await pipe.execute(raise_on_error=strict)
+        client = await self._connected()
+        if self._address.kind != "cluster":
+            async with client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.execute_command(command, name, *args)
+                return list(await pipe.execute(raise_on_error=strict))
+        answers: list[Any] = []
+        waiting = list(names)
+        while waiting:  # each key has a node of its own
+            batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            asked = (client.execute_command(command, name, *args) for name in batch)
+            answers += await asyncio.gather(*asked, return_exceptions=not strict)
         return answers
 
     async def _listing(self, key: str = "") -> list[Listed]:
@@ -237,12 +252,13 @@ class RedisStore:
 
     async def _names(self, pattern: bytes) -> dict[bytes, None]:
         """Return the names that match; SCAN may say one twice."""
-        return {name: None async for name in self._connected().scan_iter(match=pattern, count=1000)}
+        client = await self._connected()
+        return {name: None async for name in client.scan_iter(match=pattern, count=1000)}
 
     async def _heads(self, names: list[bytes]) -> list[Listed]:
-        client, records = self._connected(), self._records
-        heads = await self._all("getrange", names, 0, records.head - 1)
-        lengths = await self._all("strlen", names)
+        client, records = await self._connected(), self._records
+        heads = await self._all("GETRANGE", names, 0, records.head - 1)
+        lengths = await self._all("STRLEN", names)
         found = []
         for name, head, length in zip(names, heads, lengths, strict=True):
             if isinstance(head, bytes) and head and isinstance(length, int):
@@ -262,13 +278,14 @@ class RedisStore:
         except ValueError as error:
             raise _Unpackable(str(error)) from error
         name = self._records.names(entry.key)[0]
-        await self._connected().set(name, data, **self._records.life(entry, self._clock()))
+        client = await self._connected()
+        await client.set(name, data, **self._records.life(entry, self._clock()))
 
     async def _unlink(self, names: Iterable[bytes]) -> int:
-        return sum(await self._pipelined("unlink", names, (), strict=True))
+        return sum(await self._pipelined("UNLINK", names, (), strict=True))
 
     async def _publish(self, channel: bytes, message: bytes) -> None:
-        await self._connected().publish(channel, message)
+        await (await self._connected()).publish(channel, message)
 
 
 class _Unpackable(Exception):  # noqa: N818 - what happened to an entry, no error of Redis

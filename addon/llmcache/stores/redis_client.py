@@ -24,8 +24,20 @@ Client = Any
 """`Redis` or `RedisCluster`: they share the commands that we send, not a base class."""
 
 
-def connect(address: Address) -> Client:
-    """Return the client of *address*; it connects on first use."""
+async def connect(address: Address) -> Client:
+    """Return the client of *address*; only that of a cluster connects at once, to read its map."""
+    client = _client(address)
+    if address.kind == "cluster":
+        # Left to the first commands, several at once would read it, and close each other's connections (redis 8.1).
+        try:
+            await client.initialize()
+        except BaseException:
+            await client.aclose()
+            raise
+    return client
+
+
+def _client(address: Address) -> Client:
     match address.kind:
         case "cluster":
             nodes = [ClusterNode(host, port) for host, port in address.nodes]
@@ -45,7 +57,7 @@ def subscriber(address: Address) -> Client:
     """Return a client for listening; in a cluster one node hears what is published at any (redis.io, `PUBLISH`)."""
     if address.kind == "cluster":
         return _single(address, random.choice(address.nodes))  # noqa: S311 - any node will do
-    return connect(address)
+    return _client(address)
 
 
 def _single(address: Address, node: tuple[str, int] | None) -> Client:
