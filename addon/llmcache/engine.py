@@ -98,7 +98,7 @@ class Engine:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _pending_bytes: int = 0
     _failing: str = ""
-    """What the store failed with last; empty while it works."""
+    """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
@@ -165,7 +165,7 @@ class Engine:
                 return self._failed("the store took too long")
             except BackendError as error:
                 return self._failed(str(error))
-            self._works()
+            self._works("reading")
         if entry is None:
             return "unknown"
         try:
@@ -231,10 +231,10 @@ class Engine:
                 self.observe(_miss(ticket, exchange.seconds, entry.reason))
                 return
             await self.store.put(entry)
-            self._works()
+            self._works("writing")
             self.observe(_miss(ticket, exchange.seconds, "stored", entry))
         except BackendError as error:
-            self.observe(_miss(ticket, exchange.seconds, self._failed(str(error))))
+            self.observe(_miss(ticket, exchange.seconds, self._failed(str(error), "writing")))
         except Exception:
             log.exception("a reply could not be stored; the client has it all the same")
             self.observe(_miss(ticket, exchange.seconds, "internal-error"))
@@ -277,16 +277,17 @@ class Engine:
             question=ticket.question[:QUESTION_SHOWN],
         )
 
-    def _failed(self, what: str) -> str:
+    def _failed(self, what: str, doing: str = "reading") -> str:
         """Note that the store fails: one log line for each change, not for each call."""
         if not self._failing:
             consequence = "calls are refused" if self.replaying else "calls go upstream and are not stored"
             log.warning("the store does not work, %s: %s", consequence, what)
-        self._failing = what
+        if self._failing != "reading":
+            self._failing = doing
         return "store-error"
 
-    def _works(self) -> None:
-        if self._failing:
+    def _works(self, doing: str) -> None:
+        if self._failing == doing:
             log.warning("the store works again")
             self._failing = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 from dataclasses import replace
 
@@ -11,11 +12,16 @@ import pytest
 from conftest import missing
 from llmcache.addresses import parse_url
 from llmcache.breaker import THRESHOLD, Breaker
-from llmcache.chat import BackendError, Entry, Form, Reply
+from llmcache.capture import Exchange
+from llmcache.chat import BackendError, Entry, Form, Reply, Request
+from llmcache.engine import Engine, Rules
+from llmcache.scope import Scope
 from llmcache.stores.near import NearStore
 from llmcache.stores.redis import RedisStore
 from llmcache.stores.redis_records import OwnRecords
+from llmcache.wire import openai_chat
 from support.redis_server import Server, binary, free_port
+from support.upstream import chat_json
 
 ENTRY = Entry("k", "d", "h", "m", Form("json"), Reply(200, (), b"answer " * 1000), created=1.0)
 NAME = b"aicache:k"
@@ -315,3 +321,31 @@ async def test_a_near_cache_is_bounded_and_needs_its_line(server, connect):
             await asyncio.sleep(0)
     assert store.peek("k") is None
     await store.close()
+
+
+async def test_a_full_server_is_one_log_line(server, connect, caplog):
+    """Puts that fail between reads that work are one change of state, and the first that works again another."""
+    engine = Engine(connect(server.url, deadline=5), Scope(None, ""), Rules(deadline=10))
+    caplog.set_level(logging.WARNING, "aicache.engine")
+    await store_one(engine, "first")
+    server.command("CONFIG", "SET", "maxmemory", "1")
+    for text in ("second", "third", "fourth"):
+        await store_one(engine, text)
+    assert [record.message for record in caplog.records if "again" in record.message] == []
+    server.command("CONFIG", "SET", "maxmemory", "0")
+    await store_one(engine, "fifth")
+    assert len(caplog.records) == 2
+    assert "works again" in caplog.records[1].message
+    await engine.close()
+
+
+async def store_one(engine, text):
+    """Ask *text*, which is a miss, and let it be stored."""
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+    _, ticket = await engine.lookup(
+        openai_chat, Request("POST", "https", "h", 443, "/v1/chat/completions", "", (), body)
+    )
+    fields = (("content-type", "application/json"),)
+    engine.record(ticket, Exchange(200, fields, ((1, json.dumps(chat_json("a")).encode()),), 0.1, streamed=False))
+    while engine._tasks:
+        await next(iter(engine._tasks))
