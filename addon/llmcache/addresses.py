@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+_ENCODE = "; in a password `/` is written %2F, `?` %3F, `#` %23, `@` %40"
+"""No message repeats what was written: with such a sign in it, any part of a URL may be part of a password."""
+
 PORT = 6379
 SENTINEL_PORT = 26379
 
@@ -115,7 +118,7 @@ def _network(found: Address, parts: SplitResult, hosts: str) -> Address:
         service = segments.pop(0)
     database = _database(segments.pop(0)) if segments else 0
     if segments:
-        raise ValueError("has more in its path than a database's number")
+        raise ValueError(f"has more in its path than a database's number{_ENCODE}")
     if found.kind == "cluster" and database:
         raise ValueError("a cluster has only database 0")
     return replace(found, nodes=nodes, service=service, database=database)
@@ -125,13 +128,13 @@ def _node(text: str, default: int) -> tuple[str, int]:
     host, _, port = text.rpartition(":") if text.rpartition(":")[2].isdecimal() else (text, "", str(default))
     host = host.removeprefix("[").removesuffix("]")
     if not host or not 0 < int(port) < 2**16 or any(sign in host for sign in " @/"):
-        raise ValueError("has a host that is no `HOST:PORT`")
+        raise ValueError(f"has a host that is no `HOST:PORT`{_ENCODE}")
     return host, int(port)
 
 
 def _database(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"`{text}` is no database; it is a number from 0 on")
+        raise ValueError(f"has a database that is no number from 0 on{_ENCODE}")
     return int(text)
 
 
@@ -143,5 +146,5 @@ def _options(found: Address, query: str) -> Address:
             case "client_name":
                 found = replace(found, client_name=value)
             case _:
-                raise ValueError(f"has the option `{name}`; legal options: db, client_name")
+                raise ValueError(f"has an unknown option; legal options: db, client_name{_ENCODE}")
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import missing
 from support.asking import ask, post
+from support.command import Command
 from support.proxy import Mitmdump
 from support.redis_server import Server, binary
 from support.upstream import Upstream
@@ -72,3 +73,23 @@ def test_replay_refuses_when_the_redis_is_gone(tmp_path: Path, server: Server, u
         server.stop()
         assert [post(running, ask()).status for _ in range(7)] == [424] * 7
     assert upstream.calls == []
+
+
+def test_the_listing_verbs_read_a_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """`ls`, `rm` and `purge` work as on a file; a Redis that is not there is a sentence."""
+    with proxy(tmp_path / "1", server, upstream) as running:
+        for text in ("one", "two", "three"):
+            post(running, ask(text))
+    (tmp_path / "home").mkdir()
+    aicache = Command(tmp_path / "home", tmp_path)
+    listed = aicache("ls", "--store", server.url)
+    assert (listed.returncode, listed.stdout.count("gpt-4o-mini")) == (0, 3), listed.stderr
+    assert aicache("rm", listed.stdout.split()[0], "--store", server.url).returncode == 0
+    assert server.command("DBSIZE") == b":2\r\n"
+    assert aicache("purge", "--all", "--yes", "--store", server.url).returncode == 0
+    assert server.command("DBSIZE") == b":0\r\n"
+    server.stop()
+    gone = aicache("ls", "--store", server.url)
+    assert gone.returncode != 0
+    assert "Traceback" not in gone.stderr
+    assert "redis store" in gone.stderr
