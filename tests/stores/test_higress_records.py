@@ -116,3 +116,16 @@ async def test_what_is_no_answer_is_a_miss(engine, server, value):
     server.command("SET", PREFIX + b"q", value)
     assert isinstance(await ask(engine, "q", "a"), Miss)
     assert server.value(PREFIX + b"q") == b"a"
+
+
+@pytest.mark.parametrize(
+    ("engine", "left"),
+    [("", b":1\r\n"), (', cacheKeyPrefix: ""', b":2\r\n")],
+    ids=["prefix", "no prefix"],
+    indirect=["engine"],
+)
+async def test_purge_removes_what_is_surely_the_plugins(engine, server, left):
+    """Everything under the prefix goes; without one nothing tells the plugin's keys from others', and all stay."""
+    server.command("MSET", PREFIX + b"q", "a", "other", "b")
+    await engine.store.purge()
+    assert server.command("DBSIZE") == left

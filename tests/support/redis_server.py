@@ -37,12 +37,19 @@ def free_port(host: str = "127.0.0.1") -> int:
 class Server:
     """A `redis-server` on loopback and on a socket in *folder*; *options* are lines of its configuration."""
 
-    def __init__(self, folder: Path, *options: str, program: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        program: str | None = None,
+        port: int | None = None,
+        more: tuple[str, ...] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = port or free_port()
         self._program = program or binary("redis7") or "redis-server"
-        self._options = options
+        self._options, self._more = options, more
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,16 +76,17 @@ class Server:
             "bind 127.0.0.1",
             f"unixsocket {self.socket}",
             f"dir {self.folder}",
-            'save ""',
-            "appendonly no",
             "protected-mode no",
+            *(
+                () if self._more else ('save ""', "appendonly no")
+            ),  # a sentinel has no data, and refuses settings for it
             *self._options,
         ]
         settings = self.folder / "redis.conf"
         if not settings.exists():  # a sentinel writes into its own
             settings.write_text("\n".join(lines) + "\n")
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([self._program, str(settings)], stdout=log, stderr=log)
+            self._process = subprocess.Popen([self._program, str(settings), *self._more], stdout=log, stderr=log)
         self._wait()
 
     def _wait(self) -> None:

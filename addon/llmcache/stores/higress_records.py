@@ -77,7 +77,9 @@ class HigressRecords:
         return 0
 
     def listed(self, name: bytes, head: bytes, length: int) -> Listed | None:  # noqa: ARG002 - others read a head
-        """Return what is known of a value: its key and its length."""
+        """Return what is known of a value: its key and its length. Without a prefix nobody can tell whose it is."""
+        if not self.prefix:
+            return None
         now = self._clock()
         key = name.decode("utf-8", "surrogateescape")
         row = Row(key, DIALECT, "", "", "", created=now, expires=None, used=now, hits=0, size=length)
