@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.absent import missing
 from support.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
-
-def missing(what: str) -> None:
-    """Skip the test for want of *what*; where CI promises to have it, fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI has to have it")
-    pytest.skip(f"{what} is not here")
+__all__ = ["ROOT", "SHARED", "missing", "upstream"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import missing
+from support.absent import missing
 from support.asking import ask, post
 from support.command import Command
 from support.proxy import Mitmdump

@@ -9,7 +9,6 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import pytest
-from conftest import missing
 from llmcache.addresses import Tls, parse_url
 from llmcache.chat import BackendError, Entry, Form, Reply, Usage
 from llmcache.stores.memory import MemoryStore
@@ -18,6 +17,7 @@ from llmcache.stores.record import Row, size
 from llmcache.stores.redis import RedisStore
 from llmcache.stores.redis_records import OwnRecords
 from llmcache.stores.sqlite import SqliteStore
+from support.absent import missing
 from support.certificates import Authority
 from support.redis_server import Server, binary, cluster, free_port
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import missing
 from llmcache import config
 from llmcache.build import build_engine
 from llmcache.capture import Exchange
 from llmcache.chat import Hit, Miss, Request
 from llmcache.wire import openai_chat
+from support.absent import missing
 from support.redis_server import Server, binary
 from support.upstream import chat_json
 

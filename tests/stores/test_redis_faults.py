@@ -9,7 +9,6 @@ import logging
 from dataclasses import replace
 
 import pytest
-from conftest import missing
 from llmcache.addresses import parse_url
 from llmcache.breaker import THRESHOLD, Breaker
 from llmcache.capture import Exchange
@@ -20,6 +19,7 @@ from llmcache.stores.near import NearStore
 from llmcache.stores.redis import RedisStore
 from llmcache.stores.redis_records import OwnRecords
 from llmcache.wire import openai_chat
+from support.absent import missing
 from support.redis_server import Server, binary, free_port
 from support.upstream import chat_json
 

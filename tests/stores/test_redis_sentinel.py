@@ -8,12 +8,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from conftest import missing
 from llmcache.addresses import parse_url
 from llmcache.breaker import Breaker
 from llmcache.chat import BackendError, Entry, Form, Reply
 from llmcache.stores.redis import RedisStore
 from llmcache.stores.redis_records import OwnRecords
+from support.absent import missing
 from support.redis_server import Server, binary
 
 ENTRY = Entry("k", "d", "h", "m", Form("json"), Reply(200, (), b"answer"), created=1.0)
