@@ -16,7 +16,8 @@ from typing import assert_never
 from llmcache import capture, config, wire
 from llmcache.build import build_engine
 from llmcache.chat import BackendError, Bypass, Entry, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
-from llmcache.engine import Engine, Ticket
+from llmcache.engine import Engine
+from llmcache.recorder import Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -160,6 +161,8 @@ class AiCache:
         if dialect is None:
             if engine.replaying:
                 flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
+            elif reason := engine.passes(host, path):
+                flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
             return
         request, reason = read_request(flow, host, path, query, engine.rules.max_request)
         skip = own_headers(flow, request)
@@ -187,13 +190,15 @@ class AiCache:
         status = flow.metadata.get(STATUS)
         if status is None or flow.response is None:
             return
-        add_cache_status(flow.response, status)
+        head = flow.metadata[HEAD] = fields(flow.response)
+        add_cache_status(flow.response, head, status)
         ticket: Ticket | None = flow.metadata.get(TICKET)
         if ticket is None or self.engine is None:
             return
-        if not collected(ticket.call.form, flow.response, self.engine.rules.max_body):
+        limit = self.engine.rules.admission.max_body
+        if not collected(ticket.call.form, head, limit):
             sent = flow.request.timestamp_end or time.time()
-            flow.metadata[TEE] = flow.response.stream = Tee(sent, self.engine.rules.max_body, flow.response.stream)
+            flow.metadata[TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Hand the reply over for storing; nobody waits for it."""
@@ -213,7 +218,7 @@ class AiCache:
             if reason := unrecordable(flow, tee):
                 self.engine.abandon(ticket, reason, seconds)
             else:
-                self.engine.record(ticket, exchange_of(flow, tee, seconds))
+                self.engine.record(ticket, exchange_of(flow, tee, flow.metadata[HEAD], seconds))
         except Exception:
             log.exception("aicache: the reply was not stored; the client has it all the same")
 
@@ -240,15 +245,15 @@ def destination(flow: http.HTTPFlow) -> str:
 def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> tuple[Request, str]:
     """Return the flow's request as the engine wants it, and why its body cannot be had, or nothing."""
     request = flow.request
-    body, reason = b"", ""
+    head, body, reason = fields(request), b"", ""
     if request.raw_content is None:
         reason = "request-streamed"
     else:
         try:
-            body = capture.request_body(request.raw_content, request.headers.get("content-encoding", ""), limit)
+            body = capture.request_body(request.raw_content, value(head, "content-encoding"), limit)
         except WireError as error:
             reason = str(error)
-    return Request(request.method, request.scheme, host, request.port, path, query, fields(request), body), reason
+    return Request(request.method, request.scheme, host, request.port, path, query, head, body), reason
 
 
 def fields(message: http.Message) -> Headers:
@@ -257,6 +262,11 @@ def fields(message: http.Message) -> Headers:
         (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
         for name, value in message.headers.fields
     )
+
+
+def value(head: Headers, name: str) -> str:
+    """Return the first value of a header; mitmproxy's own look-up costs as much as reading them all."""
+    return next((each for key, each in head if key == name), "")
 
 
 def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
@@ -292,10 +302,12 @@ def age(entry: Entry) -> int:
     return max(0, int(time.time() - entry.created))
 
 
-def add_cache_status(response: http.Response, member: str) -> None:
+def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
     """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
-    before = response.headers.get("cache-status")
-    response.headers["cache-status"] = f"{before}, {member}" if before else member
+    if before := value(head, "cache-status"):
+        response.headers["cache-status"] = f"{before}, {member}"
+    else:
+        response.headers.fields += ((b"cache-status", member.encode()),)
 
 
 def refusal(dialect: wire.Dialect | None, message: str) -> http.Response:
@@ -305,18 +317,14 @@ def refusal(dialect: wire.Dialect | None, message: str) -> http.Response:
     return http.Response.make(424, body, head)
 
 
-def is_stream(response: http.Response) -> bool:
-    """Whether the provider announces a stream, asked for or not."""
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower() in STREAM_TYPES
-
-
-def collected(form: Form, response: http.Response, limit: int) -> bool:
+def collected(form: Form, head: Headers, limit: int) -> bool:
     """Whether mitmproxy may collect the reply before it hands it on, as it does by itself: one whole JSON body.
 
-    A stream must flow, and so must bytes of which nothing is known, and what is too large to be stored.
+    A stream must flow, asked for or not; so must bytes of which nothing is known, and what is too large to be stored.
     """
-    length = response.headers.get("content-length", "")
-    return form.kind == "json" and not is_stream(response) and not (length.isdecimal() and int(length) > limit)
+    length = value(head, "content-length")
+    kind = value(head, "content-type").partition(";")[0].strip().lower()
+    return form.kind == "json" and kind not in STREAM_TYPES and not (length.isdecimal() and int(length) > limit)
 
 
 def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
@@ -328,25 +336,24 @@ def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
     return "too-large" if tee and tee.over else ""
 
 
-def exchange_of(flow: http.HTTPFlow, tee: Tee | None, seconds: float) -> capture.Exchange:
-    """Return what came from upstream."""
+def exchange_of(flow: http.HTTPFlow, tee: Tee | None, head: Headers, seconds: float) -> capture.Exchange:
+    """Return what came from upstream, whose headers were *head*."""
     assert flow.response is not None
     pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
-    whole = framed(flow.response) and (tee is None or tee.ended) and flow.error is None
-    head = fields(flow.response)
+    whole = framed(flow.response, head) and (tee is None or tee.ended) and flow.error is None
     return capture.Exchange(flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole)
 
 
-def framed(response: http.Response) -> bool:
+def framed(response: http.Response, head: Headers) -> bool:
     """Whether the end of the body is marked, so that a broken connection cannot pass for it (RFC 9112 section 6.3)."""
-    chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
-    return chunked or "content-length" in response.headers or not response.http_version.startswith("HTTP/1")
+    marked = value(head, "content-length") or "chunked" in value(head, "transfer-encoding").lower()
+    return bool(marked) or not response.http_version.startswith("HTTP/1")
 
 
 OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
-STATUS, TICKET, TEE = "aicache.status", "aicache.ticket", "aicache.tee"
+STATUS, TICKET, HEAD, TEE = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee"
 STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 TRANSPARENT = tuple(
     mode

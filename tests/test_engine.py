@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from llmcache.capture import Exchange
 from llmcache.chat import BackendError, Bypass, Entry, Hit, Miss, Refusal, Request
-from llmcache.engine import Engine, Rules, Ticket
+from llmcache.engine import Engine, Rules
+from llmcache.recorder import Admission, Ticket
 from llmcache.scope import Scope
 from llmcache.stats import Observation
 from llmcache.stores.memory import MemoryStore
@@ -45,11 +46,12 @@ def stream(text: str = "yes", **more: Any) -> Exchange:
 class World:
     """An engine, what it saw, and the clock it reads."""
 
-    def __init__(self, **rules: Any) -> None:
+    def __init__(self, store: Any = None, admission: Admission | None = None, **rules: Any) -> None:
         self.now = 1000.0
         self.seen: list[Observation] = []
-        self.store: Any = MemoryStore(1000, 10**9, "lru", clock=lambda: self.now)
-        self.engine = Engine(self.store, Scope(b"s"), Rules(**rules), self.seen.append, clock=lambda: self.now)
+        self.store: Any = store or MemoryStore(1000, 10**9, "lru", clock=lambda: self.now)
+        given = Rules(admission=admission or Admission(), **rules)
+        self.engine = Engine(self.store, Scope(b"s"), given, self.seen.append, clock=lambda: self.now)
 
     async def lookup(self, asked: Request) -> tuple[Any, Ticket | None]:
         """Look up a call of the chat dialect."""
@@ -66,8 +68,7 @@ class World:
 
     async def settled(self) -> None:
         """Wait until everything under way is recorded."""
-        while tasks := set(self.engine._tasks):
-            await asyncio.wait(tasks)
+        await self.engine.settled()
 
 
 async def test_what_was_recorded_is_a_hit() -> None:
@@ -114,7 +115,7 @@ async def test_a_stream_without_usage_is_no_json_answer() -> None:
 
 async def test_an_entry_lives_for_its_ttl() -> None:
     """`cacheTTL` seconds, and not one more."""
-    world = World(ttl=60)
+    world = World(admission=Admission(ttl=60))
     await world.through(request(), whole())
     world.now += 59.9
     assert isinstance((await world.lookup(request()))[0], Hit)
@@ -146,12 +147,12 @@ async def test_what_is_not_certainly_good_is_not_stored(exchange: Exchange, reas
 
 async def test_a_reply_over_the_limit_is_not_stored() -> None:
     """Row C24."""
-    assert await World(max_body=100).through(request(), whole("x" * 200)) == "too-large"
+    assert await World(admission=Admission(max_body=100)).through(request(), whole("x" * 200)) == "too-large"
 
 
 async def test_too_many_waiting_replies_are_dropped_and_counted() -> None:
     """A store that lags behind costs entries, never memory without end."""
-    world = World(max_pending=10)
+    world = World(admission=Admission(max_pending=10))
     assert await world.through(request(), whole()) == "overload"
 
 
@@ -231,9 +232,7 @@ class Broken:
 
 def broken_world(**rules: Any) -> World:
     """Return a world whose store can be made to fail."""
-    world = World(**rules)
-    world.store = world.engine.store = Broken()
-    return world
+    return World(Broken(), **rules)
 
 
 async def test_a_store_that_fails_costs_no_call(caplog: pytest.LogCaptureFixture) -> None:

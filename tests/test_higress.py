@@ -46,8 +46,7 @@ class World:
         outcome, ticket = await self.engine.lookup(openai_chat, asked)
         if ticket:
             self.engine.record(ticket, reply or whole("an answer"))
-            while self.engine._tasks:
-                await next(iter(self.engine._tasks))
+            await self.engine.settled()
         return outcome
 
 
@@ -118,6 +117,16 @@ async def test_all_questions_do_not_collide_outside_compat(world: Any) -> None:
     await cache.send({"model": "m", "messages": [{"role": "user", "content": "a\nb"}]})
     two = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
     assert await cache.send({"model": "m", "messages": two}) == Miss("unknown")
+
+
+async def test_settings_for_chats_leave_other_calls_alone(world: Any) -> None:
+    """A call without messages has the question that its dialect finds: embeddings are cached under any strategy."""
+    for text in ("cacheKeyStrategy: allQuestions\n", "cacheKeyFrom: messages.0.content\n"):
+        cache = world(MEMORY + text)
+        dialect = cache.engine.claims("POST", "h", "/v1/embeddings")
+        fields = (("content-type", "application/json"),)
+        asked = Request("POST", "https", "h", 443, "/v1/embeddings", "", fields, b'{"model": "m", "input": "hi"}')
+        assert (await cache.engine.lookup(dialect, asked))[0] == Miss("unknown")
 
 
 async def test_disabled(world: Any) -> None:

@@ -31,6 +31,7 @@ FLOORS = (
     },
     {"wire", "fingerprint", "config", "caching", "settings", "higress", "providers", "stores"},
     {"question", "answer", "stats", "explain", "prices"},
+    {"recorder"},
     {"engine"},
     {"build"},
 )

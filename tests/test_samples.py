@@ -5,11 +5,10 @@ The samples lie beside the checkout (`../shared/data/wire`) and are not part of 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from llmcache.capture import Exchange
 from llmcache.chat import Bypass, Call, Hit, Miss, Request
 from llmcache.engine import Engine
 from llmcache.scope import Scope
+from llmcache.stats import Observation
 from llmcache.stores.memory import MemoryStore
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "wire"
@@ -64,9 +64,9 @@ def exchange_of(sample: dict[str, Any], size: int = 1000) -> Exchange:
     return Exchange(answered["status"], fields, pieces, 1.0, streamed=True)
 
 
-def new_engine() -> Engine:
+def new_engine(observe: Callable[[Observation], None] = lambda _: None) -> Engine:
     """Return an engine with an empty store."""
-    return Engine(MemoryStore(1000, 10**9, "lru"), Scope(b"s"))
+    return Engine(MemoryStore(1000, 10**9, "lru"), Scope(b"s"), observe=observe)
 
 
 async def record(engine: Engine, sample: dict[str, Any]) -> wire.Dialect:
@@ -78,8 +78,7 @@ async def record(engine: Engine, sample: dict[str, Any]) -> wire.Dialect:
     assert isinstance(outcome, Miss), outcome
     assert ticket
     engine.record(ticket, exchange_of(sample))
-    while tasks := set(engine._tasks):
-        await asyncio.wait(tasks)
+    await engine.settled()
     return dialect
 
 
@@ -87,9 +86,8 @@ async def record(engine: Engine, sample: dict[str, Any]) -> wire.Dialect:
 async def test_recorded_hit_and_equal(path: Path) -> None:
     """Every captured interaction is stored and comes back byte for byte."""
     sample = json.loads(path.read_text())
-    seen = []
-    engine = new_engine()
-    engine.observe = seen.append
+    seen: list[Observation] = []
+    engine = new_engine(seen.append)
     dialect = await record(engine, sample)
     hit, _ = await engine.lookup(dialect, request_of(sample))
     assert isinstance(hit, Hit), seen

@@ -15,6 +15,7 @@ from .answer import AnswerRule
 from .caching import HIGRESS_PREFIX, Cache, default_path
 from .engine import Engine, Rules
 from .question import QuestionRule
+from .recorder import Admission
 from .scope import Scope, read_secret
 from .stats import Observation
 
@@ -89,17 +90,20 @@ def scope_key_path(cache: Cache) -> Path:
 
 def rules(settings: config.Config) -> Rules:
     """Return what the engine needs of *settings*."""
-    higress = settings.compat == "higress"
+    higress, answer = settings.compat == "higress", _answer(settings)
     return Rules(
         mode=settings.mode,
         hosts=settings.match.hosts,
         paths=settings.match.paths,
         question=_question(settings, higress=higress),
-        answer=_answer(settings),
+        answer=answer,
         higress_prefix=settings.cache.key_prefix if higress else None,
-        finish_reasons=settings.admit.finish_reasons,
-        ttl=settings.cache.ttl,
-        max_body=settings.limits.max_body,
+        admission=Admission(
+            finish_reasons=settings.admit.finish_reasons,
+            ttl=settings.cache.ttl,
+            max_body=settings.limits.max_body,
+            answer=answer if higress else None,
+        ),
         max_request=settings.limits.max_request,
         deadline=settings.deadlines.store / 1000,
     )

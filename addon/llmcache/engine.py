@@ -10,20 +10,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 
 from . import explain, fingerprint, wire
 from .answer import AnswerRule
-from .capture import Exchange, reply_of
+from .capture import Exchange
 from .chat import (
     BackendError,
     Bypass,
     Call,
     Entry,
     Hit,
-    Incomplete,
     Lossy,
     Miss,
     Outcome,
@@ -33,25 +32,13 @@ from .chat import (
     WireError,
 )
 from .question import QuestionRule
+from .recorder import INLINE, Admission, Recorder, Ticket
 from .scope import Scope
-from .stats import Observation
+from .stats import Observation, observed
 from .stores import Store
-from .wire import named
+from .wire import named, passed
 
 log = logging.getLogger("aicache.engine")
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A call that goes upstream and whose reply may be stored."""
-
-    dialect: wire.Dialect
-    call: Call
-    key: str
-    identity: bytes
-    question: str
-    reason: str
-    """Why it was a miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +55,7 @@ class Rules:
     """None replays what was recorded; else templates may shape hits."""
     higress_prefix: str | None = None
     """Not None: keys are this prefix and the question, and nothing else (`compat: higress`)."""
-    finish_reasons: frozenset[str] = frozenset()
-    ttl: int = 0
-    """Seconds an entry is served; 0 for ever."""
-    max_body: int = 10_000_000
-    """Bytes of a reply above which it is not stored."""
+    admission: Admission = field(default_factory=Admission)
     max_request: int = 20_000_000
     """Bytes of a request above which it is not even parsed."""
     max_pending: int = 64_000_000
@@ -90,23 +73,28 @@ class Engine:
     rules: Rules = Rules()
     observe: Callable[[Observation], None] = lambda _: None
     clock: Callable[[], float] = time.time
-    _scribe: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicache-scribe"), repr=False
-    )
-    _pending: dict[str, asyncio.Task[None]] = field(default_factory=dict, repr=False)
-    """The newest recording under way for each key."""
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
-    _pending_bytes: int = 0
     _failing: str = ""
     """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
+
+    def __post_init__(self) -> None:
+        """Make the part that records."""
+        failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
+        parts = (self.store, self.rules.admission, self.observe, failed, works)
+        self._recorder = Recorder(*parts, clock=self.clock)
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
         dialect = wire.find(method, path) or self._named(path)
-        if dialect is None or self.rules.mode == "off":
-            return None
+        return dialect if dialect and self._looks_at(host) else None
+
+    def passes(self, host: str, path: str) -> str:
+        """Return why traffic that no dialect claims is never cached, where it is known; else nothing."""
+        reason = passed.reason(path)
+        return reason if reason and self._looks_at(host) else ""
+
+    def _looks_at(self, host: str) -> bool:
         hosts = self.rules.hosts
-        return dialect if not hosts or any(fnmatchcase(host, glob) for glob in hosts) else None
+        return self.rules.mode != "off" and (not hosts or any(fnmatchcase(host, glob) for glob in hosts))
 
     def _named(self, path: str) -> wire.Dialect | None:
         return named if any(fnmatchcase(path, glob) for glob in self.rules.paths) else None
@@ -156,11 +144,10 @@ class Engine:
 
     async def _find(self, dialect: wire.Dialect, call: Call, key: str) -> Hit | str:
         """Return the hit, or why there is none."""
-        pending = self._pending.get(key)
-        entry = None if pending else self.store.peek(key)
+        entry = await self._recorder.just_recorded(key) or self.store.peek(key)
         if entry is None:
             try:
-                entry = await self._got(key, pending)
+                entry = await self._got(key)
             except TimeoutError:
                 return self._failed("the store took too long")
             except BackendError as error:
@@ -176,10 +163,8 @@ class Engine:
             log.exception("entry %s cannot be read as %s; the call goes on as a miss", key, entry.dialect)
             return "unreadable"
 
-    async def _got(self, key: str, pending: asyncio.Task[None] | None) -> Entry | None:
+    async def _got(self, key: str) -> Entry | None:
         """Read the entry within the deadline; in replay, where there is nothing else, however long it takes."""
-        if pending:  # recorded a moment ago: soon it can be read
-            await asyncio.wait({pending}, timeout=PENDING_SECONDS)
         async with asyncio.timeout(None if self.replaying else self.rules.deadline):
             return await self.store.get(key)
 
@@ -191,8 +176,7 @@ class Engine:
             return entry.reply
         if len(entry.reply.body) < INLINE:
             return dialect.convert(entry.reply, entry.form, call.form)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._scribe, dialect.convert, entry.reply, entry.form, call.form)
+        return await asyncio.to_thread(dialect.convert, entry.reply, entry.form, call.form)
 
     async def _refuse(self, call: Call, identity: bytes, reason: str) -> Refusal:
         what = f"no recording for {call.dialect} {call.model or call.path} at {call.request.host}"
@@ -201,81 +185,16 @@ class Engine:
         return Refusal(f"{what}; {explain.worded(await explain.nearest(identity, self.store.scan()))}")
 
     def record(self, ticket: Ticket, exchange: Exchange) -> None:
-        """Judge and store what came from upstream, in the background; nobody waits for it."""
-        size = sum(len(piece) for _, piece in exchange.pieces)
-        if self._pending_bytes + size > self.rules.max_pending:
-            return self.abandon(ticket, "overload", exchange.seconds)
-        self._pending_bytes += size
-        task = asyncio.get_running_loop().create_task(self._record(ticket, exchange, size))
-        self._tasks.add(task)
-        self._pending[ticket.key] = task
-        task.add_done_callback(lambda done: self._settled(ticket.key, done))
-        return None
+        """Take what came from upstream, to be judged and stored in the background; nobody waits for it."""
+        self._recorder.take(ticket, exchange)
 
     def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
         """Let go of a ticket whose reply is not to be stored."""
-        self.observe(_miss(ticket, seconds, reason))
+        self._recorder.abandon(ticket, reason, seconds)
 
-    def _settled(self, key: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if self._pending.get(key) is task:
-            del self._pending[key]
-
-    async def _record(self, ticket: Ticket, exchange: Exchange, size: int) -> None:
-        try:
-            if size < INLINE:  # a hop to a thread costs more than judging a small reply
-                entry = self._entry(ticket, exchange)
-            else:
-                entry = await asyncio.get_running_loop().run_in_executor(self._scribe, self._entry, ticket, exchange)
-            if isinstance(entry, Incomplete):
-                self.observe(_miss(ticket, exchange.seconds, entry.reason))
-                return
-            await self.store.put(entry)
-            self._works("writing")
-            self.observe(_miss(ticket, exchange.seconds, "stored", entry))
-        except BackendError as error:
-            self.observe(_miss(ticket, exchange.seconds, self._failed(str(error), "writing")))
-        except Exception:
-            log.exception("a reply could not be stored; the client has it all the same")
-            self.observe(_miss(ticket, exchange.seconds, "internal-error"))
-        finally:
-            self._pending_bytes -= size
-
-    def _entry(self, ticket: Ticket, exchange: Exchange) -> Entry | Incomplete:
-        """Judge the exchange and make the entry. May run on a worker thread."""
-        call, dialect = ticket.call, ticket.dialect
-        try:
-            reply = reply_of(exchange, self.rules.max_body)
-        except WireError as error:
-            return Incomplete(str(error))
-        verdict = dialect.judge(call, reply, self.rules.finish_reasons)
-        if isinstance(verdict, Incomplete):
-            return verdict
-        form = dialect.reply_form(call, reply)
-        if form.kind == "raw" and not exchange.whole:  # bytes have no end of their own
-            return Incomplete("truncated")
-        if (
-            self.rules.higress_prefix is not None
-            and self.rules.answer
-            and not self.rules.answer.text(reply, form).strip()
-        ):
-            return Incomplete("no-answer-text")
-        now = self.clock()
-        return Entry(
-            key=ticket.key,
-            dialect=call.dialect,
-            host=call.request.host,
-            model=call.model,
-            form=form,
-            reply=reply,
-            created=now,
-            expires=now + self.rules.ttl if self.rules.ttl else None,
-            usage=verdict.usage,
-            seconds=exchange.seconds,
-            request=ticket.identity,
-            path=call.path,
-            question=ticket.question[:QUESTION_SHOWN],
-        )
+    async def settled(self) -> None:
+        """Return when everything that was recorded is stored, or known not to be."""
+        await self._recorder.settled()
 
     def _failed(self, what: str, doing: str = "reading") -> str:
         """Note that the store fails: one log line for each change, not for each call."""
@@ -295,47 +214,15 @@ class Engine:
         """Report what was decided; a miss is reported when its reply has been dealt with."""
         match outcome:
             case Hit(entry=entry, kind=kind):
-                self.observe(_seen(call, "hit", kind, seconds, saved=entry.seconds, usage=entry.usage))
+                self.observe(observed(call, "hit", kind, seconds, saved=entry.seconds, usage=entry.usage))
             case Bypass(reason=reason):
-                self.observe(_seen(call, "bypass", reason, seconds))
+                self.observe(observed(call, "bypass", reason, seconds))
             case Refusal():
-                self.observe(_seen(call, "refusal", "unknown", seconds))
+                self.observe(observed(call, "refusal", "unknown", seconds))
             case Miss():
                 pass
 
     async def close(self, bound: float = 5.0) -> None:
         """Store what was accepted, within *bound* seconds, and let go of everything."""
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=bound)
-            if late:
-                log.error("%d replies were not stored: the store did not finish within %g s", len(late), bound)
-        self._scribe.shutdown(wait=False)
+        await self._recorder.close(bound)
         await self.store.close()
-
-
-def _seen(call: Call, outcome: str, reason: str, seconds: float, **more: object) -> Observation:
-    request = call.request
-    return Observation(
-        outcome,
-        reason,
-        dialect=call.dialect,
-        host=request.host,
-        path=call.path,
-        model=call.model,
-        stream=call.form.streamed,
-        seconds=seconds,
-        **more,  # type: ignore[arg-type]  # the callers above name real fields
-    )
-
-
-def _miss(ticket: Ticket, seconds: float, stored: str, entry: Entry | None = None) -> Observation:
-    more = {"usage": entry.usage} if entry else {}
-    return _seen(ticket.call, "miss", ticket.reason, seconds, stored=stored, **more)
-
-
-INLINE = 16_000
-"""Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
-PENDING_SECONDS = 5.0
-"""How long a call waits for its answer to be stored that came just now; upstream would take longer."""
-QUESTION_SHOWN = 400
-"""Characters of a question that an entry keeps for people to read."""

@@ -58,9 +58,10 @@ class Message:
 
     def header(self, name: str) -> str:
         """Return the string header *name*; empty when there is none."""
-        found = (header.value for header in self.headers if header.name == name)
-        value = next(found, "")
-        return value if isinstance(value, str) else ""
+        for header in self.headers:  # a plain loop: this is asked twice for every frame of a stream
+            if header.name == name:
+                return header.value if isinstance(header.value, str) else ""
+        return ""
 
 
 def parse(body: bytes) -> list[Message]:

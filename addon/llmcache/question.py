@@ -23,10 +23,14 @@ class QuestionRule:
     """Where `lastQuestion` looks; None for the dialect's own last question."""
 
     def question(self, dialect: Dialect, call: Call) -> str:
-        """Return the question of *call*; empty when it has none, which makes it uncacheable."""
-        if self.strategy == "allQuestions":
+        """Return the question of *call*; empty when it has none, which makes it uncacheable.
+
+        The settings are those of chats: of a call without messages (embeddings, ...) the dialect knows the question.
+        """
+        chats = isinstance(call.body, dict) and "messages" in call.body
+        if chats and self.strategy == "allQuestions":
             return all_questions(call.body)
-        if self.path is None:
+        if not chats or self.path is None:
             return dialect.question(call)
         found = self.path.get(call.request.body).string
         return "" if found == "[]" else found  # row B13: a query that found nothing is no question to share

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-from .chat import Usage
+from .chat import Call, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,22 @@ class Observation:
         form = "stream" if self.stream else "json"
         line = f"{what}: {self.dialect or self.path} {self.model or '-'} @ {self.host} ({form}, {_time(self.seconds)}"
         return f"{line}, saved {_time(self.saved)})" if self.saved else f"{line})"
+
+
+def observed(call: Call, outcome: str, reason: str, seconds: float, **more: Any) -> Observation:
+    """Return what is to be noted of *call*; *more* are further fields of the observation."""
+    request = call.request
+    return Observation(
+        outcome,
+        reason,
+        dialect=call.dialect,
+        host=request.host,
+        path=call.path,
+        model=call.model,
+        stream=call.form.streamed,
+        seconds=seconds,
+        **more,
+    )
 
 
 @dataclass(slots=True)

@@ -69,8 +69,7 @@ async def recorded(addon: aicache.AiCache, flow: http.HTTPFlow, reply: http.Resp
         reply.raw_content = None
     addon.response(flow)
     assert addon.engine
-    while tasks := addon.engine._tasks:
-        await next(iter(tasks))
+    await addon.engine.settled()
 
 
 def json_reply() -> http.Response:

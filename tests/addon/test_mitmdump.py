@@ -68,7 +68,7 @@ def test_the_skip_header_passes_and_never_reaches_the_provider(proxy: Mitmdump, 
 def test_other_traffic_is_not_touched(proxy: Mitmdump, upstream: Upstream) -> None:
     """What no dialect claims gets no header and is forwarded each time."""
     upstream.answer = lambda _: Script(b"{}")
-    answers = [post(proxy, {"input": "x"}, path="/v1/files") for _ in range(2)]
+    answers = [post(proxy, {"input": "x"}, path="/v1/other") for _ in range(2)]
     assert [answer.cache for answer in answers] == ["", ""]
     assert len(upstream.calls) == 2
 

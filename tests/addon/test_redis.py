@@ -37,8 +37,10 @@ def proxy(folder: Path, server: Server, upstream: Upstream, more: str = "", secr
 def test_two_proxies_share_one_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
     """What one has stored the other answers, as JSON and as a stream, with the same bytes."""
     with proxy(tmp_path / "1", server, upstream) as one, proxy(tmp_path / "2", server, upstream) as other:
-        for body in (ask(), ask("Another?", stream=True)):
-            first, second = post(one, body), post(other, body)
+        for number, body in enumerate((ask(), ask("Another?", stream=True)), 1):
+            first = post(one, body)
+            one.wait_for("miss unknown, stored", number)
+            second = post(other, body)
             assert first.cache == "aicache; fwd=miss"
             assert second.cache == "aicache; hit; detail=exact"
             assert first.body == second.body
@@ -57,7 +59,7 @@ def test_calls_outlive_the_redis(tmp_path: Path, server: Server, upstream: Upstr
     with proxy(tmp_path / "1", server, upstream) as running:
         assert post(running, ask()).status == 200
         server.stop()
-        assert [post(running, ask()).status for _ in range(8)] == [200] * 8
+        assert [post(running, ask(f"question {number}")).status for number in range(8)] == [200] * 8
         running.wait_for("left alone")
         server.start()
         running.wait_for("answers again")

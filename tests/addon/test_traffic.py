@@ -169,6 +169,14 @@ def test_no_credential_is_on_disk_or_in_the_log(tmp_path: Path, upstream: Upstre
     assert b"SECRET" not in written
 
 
+def test_what_is_never_cached_says_so(shared: tuple[Mitmdump, Upstream]) -> None:
+    """Files, batches and their like are forwarded each time, with the reason."""
+    proxy, upstream = shared
+    upstream.answer = lambda _: Script(b"{}")
+    for path, reason in (("/v1/files", "files"), ("/v1/batches/b1/cancel", "batches"), ("/v1/threads", "threads")):
+        assert post(proxy, {}, path=path).cache == f"aicache; fwd=bypass; detail={reason}"
+
+
 @pytest.mark.parametrize("framing", ["length", "chunked", "eof"])
 def test_named_traffic(tmp_path: Path, upstream: Upstream, framing: str) -> None:
     """`match.paths`: bytes come back; what ended with the connection only is passed on and not stored."""

@@ -25,7 +25,7 @@ START = 1_790_000_000.0
 
 LOCAL = {
     "memory": lambda folder, **limits: MemoryStore(**limits),
-    "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", gather=0, **limits),
+    "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", **limits),
 }
 SHARED = [f"redis{way}" for way in ("7", "8", "7-unix", "7-acl", "7-tls", "7-cluster", "8-cluster", "7-near")]
 """Real servers: eviction is theirs, and they count no hits."""

@@ -49,8 +49,7 @@ async def ask(engine, text, answer=None, *, stream=False):
         fields = (("content-type", "application/json"),)
         exchange = Exchange(200, fields, ((1, json.dumps(chat_json(answer)).encode()),), 0.1, streamed=False)
         engine.record(ticket, exchange)
-        while engine._tasks:
-            await next(iter(engine._tasks))
+        await engine.settled()
     return outcome
 
 

@@ -347,5 +347,4 @@ async def store_one(engine, text):
     )
     fields = (("content-type", "application/json"),)
     engine.record(ticket, Exchange(200, fields, ((1, json.dumps(chat_json("a")).encode()),), 0.1, streamed=False))
-    while engine._tasks:
-        await next(iter(engine._tasks))
+    await engine.settled()

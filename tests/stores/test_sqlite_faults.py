@@ -32,7 +32,9 @@ def entry(key, size=2000):
     body = (key + ";").encode() * (size // len(key))
     return Entry(key, "d", "h", "m", Form("json"), Reply(200, (), body), created=1.0)
 
-store = SqliteStore(sys.argv[1], 100_000, 1_000_000_000, "lru", gather=0)
+store = SqliteStore(sys.argv[1], 100_000, 1_000_000_000, "lru")
+async def put(entry):
+    await store.put(entry)
 """
 """How every process of these tests begins; `entry` makes the same entries as the one below."""
 
@@ -68,7 +70,7 @@ def path(tmp_path):
 @contextlib.asynccontextmanager
 async def opened(path, **limits):
     """Open a store with room for everything."""
-    roomy = {"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru", "gather": 0}
+    roomy = {"max_entries": 100_000, "max_bytes": 1_000_000_000, "eviction": "lru"}
     store = SqliteStore(path, **(roomy | limits))
     try:
         yield store
@@ -143,7 +145,7 @@ async def test_two_processes_make_one_file(path):
     """Processes that find no file make one between them."""
     script = """
 sys.stdin.readline()
-asyncio.run(store.put(entry(sys.argv[2])))
+asyncio.run(put(entry(sys.argv[2])))
 """
     processes = [start(script, path, f"process {number}") for number in range(4)]
     await asyncio.gather(*(asyncio.to_thread(finish, process) for process in processes))
@@ -156,7 +158,7 @@ async def test_two_processes_evict_from_one_file(path):
     """The limit holds for all processes together, and what is evicted by one does not confuse the other."""
     script = """
 async def main():
-    small = SqliteStore(sys.argv[1], 50, 1_000_000_000, "lfu", gather=0)
+    small = SqliteStore(sys.argv[1], 50, 1_000_000_000, "lfu")
     sys.stdin.readline()
     for number in range(200):
         await small.put(entry(f"{sys.argv[2]}{number:07}"))
@@ -537,7 +539,7 @@ asyncio.run(main())
     with tempfile.TemporaryDirectory() as name:
         folder, path = Path(name), Path(name, "entries.db")
         if file_mode is not None:
-            finish(start("asyncio.run(store.put(entry('first')))\nasyncio.run(store.close())", path))
+            finish(start("asyncio.run(put(entry('first')))\nasyncio.run(store.close())", path))
             path.chmod(file_mode)
         if os.getuid() == 0:
             for owned in (*folder.iterdir(), folder):

@@ -236,6 +236,23 @@ def test_what_is_not_stored(body: Any, reason: str) -> None:
     assert Incomplete(reason.replace("error-body", "error-event")) == streamed
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "reason"),
+    [
+        pytest.param(b"", "text/event-stream", "truncated", id="no event"),
+        pytest.param(b": ping\n\n", "text/event-stream", "truncated", id="a comment alone"),
+        pytest.param(b"[]", "application/json", "truncated", id="an empty array"),
+        pytest.param(b"", "application/json", "not-json", id="nothing"),
+        pytest.param(b"<html>", "text/html", "not-json", id="a page"),
+        pytest.param(b"data: \xff{}\n\n", "text/event-stream", "bad-event", id="not UTF-8"),
+        pytest.param(b"data: [1]\n\n", "text/event-stream", "bad-event", id="a list in an event"),
+    ],
+)
+def test_what_is_no_answer_at_all(body: bytes, kind: str, reason: str) -> None:
+    """Whatever comes, the verdict is a reason and never an exception."""
+    assert Incomplete(reason) == google.judge(call(verb="streamGenerateContent"), reply(body, kind), frozenset())
+
+
 def test_further_finish_reasons() -> None:
     """The configuration may accept others."""
     body = chunk([{"text": "Hi"}], "MAX_TOKENS")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -91,8 +90,7 @@ async def asked(engine: Engine, exchange: Exchange) -> Any:
     _, ticket = await engine.lookup(dialect, request())
     assert ticket
     engine.record(ticket, exchange)
-    while tasks := set(engine._tasks):
-        await asyncio.wait(tasks)
+    await engine.settled()
     return (await engine.lookup(dialect, request()))[0]
 
 

@@ -7,7 +7,7 @@ Drivers are imported by `build.open_store`, inside the arm that chose them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from ..chat import Entry
@@ -25,8 +25,8 @@ class Store(Protocol):
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
 
-    async def put(self, entry: Entry) -> None:
-        """Store the entry durably, replacing one of the same key. Returns when it can be read back."""
+    def put(self, entry: Entry) -> Awaitable[None]:
+        """Store the entry durably, replacing one of the same key. Done when it can be read back."""
 
     async def delete(self, key: str) -> bool:
         """Remove the entry. Returns whether it was there."""

@@ -30,8 +30,6 @@ T = TypeVar("T")
 
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
-GATHER_SECONDS = 0.02
-"""How long a put waits for others to share its transaction with: alone it costs several times as much."""
 GATHERED = 256
 """Entries of one transaction at the most: a tenth of the variables that SQLite allows a statement."""
 HOT_SECONDS = 5.0
@@ -53,7 +51,7 @@ _Waiting = tuple[Entry, "asyncio.Future[None]"]
 class SqliteStore:
     """A store in the file *path*, bounded by *max_entries* and *max_bytes* (of records; the file is a little larger).
 
-    *eviction* is one of `EVICTION`; *gather* is how many seconds a put waits for others to be written with.
+    *eviction* is one of `EVICTION`.
     The constructor touches no file.
     """
 
@@ -64,7 +62,6 @@ class SqliteStore:
         max_bytes: int,
         eviction: str,
         clock: Callable[[], float] = time.time,
-        gather: float = GATHER_SECONDS,
     ) -> None:
         if eviction not in EVICTION:
             raise ValueError(f"eviction must be one of {', '.join(EVICTION)}, not {eviction!r}")
@@ -72,7 +69,6 @@ class SqliteStore:
         self._path = os.path.realpath(path)
         self._limits = Limits(max_entries, max_bytes, eviction)
         self._clock = clock
-        self._gather = gather
         self._lane = Lane("aicache-sqlite")
         self._closed = False
         self._fresh: dict[str, Entry] = {}
@@ -116,26 +112,24 @@ class SqliteStore:
             self._hot.keep(entry, stamp)
         return entry
 
-    async def put(self, entry: Entry) -> None:
-        """Store the entry durably, replacing one of the same key. Returns when it can be read back.
+    def put(self, entry: Entry) -> asyncio.Future[None]:
+        """Store the entry durably, replacing one of the same key. The future ends when it can be read back.
 
-        Puts of the same few milliseconds share a transaction; until then `get` and `peek` have the entry from memory.
-        Raises `BackendError`, having changed nothing.
+        What must go for it goes in the same transaction; puts made at once share one. Until then `get` and `peek` have
+        the entry from memory. The future fails with `BackendError`, having changed nothing.
         """
-        self._check_open()
         loop = asyncio.get_running_loop()
         written = loop.create_future()
+        if self._closed:
+            written.set_exception(self._is_closed())
+            return written
         self._fresh[entry.key] = entry
         self._waiting.append((entry, written))
         if len(self._waiting) == GATHERED:
             self._write_waiting()
         elif len(self._waiting) == 1:
-            loop.call_later(self._gather, self._write_waiting)
-        try:
-            await written
-        finally:
-            if self._fresh.get(entry.key) is entry:
-                del self._fresh[entry.key]
+            loop.call_soon(self._write_waiting)
+        return written
 
     async def delete(self, key: str) -> bool:
         """Remove the entry. Returns whether it was there."""
@@ -233,7 +227,10 @@ class SqliteStore:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise BackendError(f"sqlite store {self._path}: is closed")
+            raise self._is_closed()
+
+    def _is_closed(self) -> BackendError:
+        return BackendError(f"sqlite store {self._path}: is closed")
 
     def _failed(self, error: Exception) -> BackendError:
         return BackendError(f"sqlite store {self._path}: {explain(error)}")
@@ -247,7 +244,9 @@ class SqliteStore:
             done.add_done_callback(lambda _: self._written(batch, done.result()))
 
     def _written(self, batch: list[_Waiting], outcomes: list[Exception | None]) -> None:
-        for (_, written), outcome in zip(batch, outcomes, strict=True):
+        for (entry, written), outcome in zip(batch, outcomes, strict=True):
+            if self._fresh.get(entry.key) is entry:
+                del self._fresh[entry.key]
             if written.done():  # given up
                 continue
             if outcome is None:

@@ -33,6 +33,9 @@ class Dialect(Protocol):
     NAME: str
     """The dialect's name in keys, log lines and files, such as `openai-chat`."""
 
+    MARKS_END: bool
+    """Whether a reply itself says that it is whole; if not, a stream of it counts only where HTTP marked its end."""
+
     def matches(self, method: str, path: str) -> bool:
         """Whether a request line belongs to this dialect. Cheap: called for every flow, sees no body."""
 
@@ -79,8 +82,3 @@ DIALECTS: tuple[Dialect, ...] = (
 def find(method: str, path: str) -> Dialect | None:
     """Return the dialect that claims the request line, or None."""
     return next((dialect for dialect in DIALECTS if dialect.matches(method, path)), None)
-
-
-def by_name(name: str) -> Dialect | None:
-    """Return the dialect called *name*, or None for one that this version does not have."""
-    return next((dialect for dialect in DIALECTS if name == dialect.NAME), None)

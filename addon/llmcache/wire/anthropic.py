@@ -22,6 +22,7 @@ from .chat_assemble import DONE, check_text, payload
 from .chat_verdict import is_stream
 
 NAME = "anthropic"
+MARKS_END = True
 
 DENIED = {
     "stream": "the form of the answer, not the answer",

@@ -11,6 +11,7 @@ from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Reque
 from . import anthropic, http
 
 NAME = "anthropic-count-tokens"
+MARKS_END = True
 
 _OK = 200
 

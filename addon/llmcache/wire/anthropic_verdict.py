@@ -86,10 +86,10 @@ def _stop(reason: Any, finish: frozenset[str]) -> str:
 
 
 def _says(block: dict[str, Any]) -> bool:
-    if block.get("type") in SILENT:
+    kind, text = block.get("type"), block.get("text")
+    if isinstance(kind, str) and kind in SILENT:
         return False
-    text = block.get("text")
-    return bool(text.strip()) if block.get("type") == "text" and isinstance(text, str) else True
+    return bool(text.strip()) if kind == "text" and isinstance(text, str) else True
 
 
 def _is_count(value: Any) -> bool:

@@ -15,6 +15,7 @@ from . import bedrock, http
 from .converse_events import assemble, explode
 
 NAME = "bedrock-converse"
+MARKS_END = True
 
 refusal = bedrock.refusal
 

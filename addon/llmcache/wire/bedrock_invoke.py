@@ -18,6 +18,7 @@ from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
 from . import anthropic_assemble, anthropic_explode, bedrock, converse_events, http, invoke_verdict
 
 NAME = "bedrock-invoke"
+MARKS_END = True
 
 refusal = bedrock.refusal
 

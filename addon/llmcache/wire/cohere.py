@@ -15,8 +15,10 @@ from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Reque
 from . import http
 from .chat_verdict import is_stream
 from .cohere_events import END, assemble, events, explode
+from .toolcalls import callable_all
 
 NAME = "cohere"
+MARKS_END = True
 
 CHAT = "/v2/chat"
 
@@ -177,28 +179,15 @@ def _chat(body: dict[str, Any], finish: frozenset[str]) -> str:
         return "truncated"
     if reason not in NATURAL and reason not in finish:
         return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
-    calls = message.get("tool_calls") or []
-    if not calls and not any(_says(part) for part in message.get("content") or ()):
+    calls, content = message.get("tool_calls") or [], message.get("content")
+    if not calls and not (isinstance(content, list) and any(_says(part) for part in content)):
         return "empty"
-    return "" if all(_callable(each) for each in calls) else "tool-arguments"
+    return "" if callable_all(calls) else "tool-arguments"
 
 
 def _says(part: Any) -> bool:
     """Whether a content block says anything; thinking alone is no answer."""
     return isinstance(part, dict) and part.get("type") != "thinking" and bool(str(part.get("text", part)).strip())
-
-
-def _callable(call: Any) -> bool:
-    match call:
-        case {"function": {"arguments": str(arguments)}} if arguments.strip():
-            try:
-                jsontext.read(arguments)
-            except WireError:
-                return False
-            return True
-        case {"function": {"name": str()}}:
-            return True
-    return False
 
 
 def _as_stream(reply: Reply) -> Reply:

@@ -66,19 +66,19 @@ def assemble(events: Iterable[Body], *, strict: bool = True) -> Body:
     """
     answer = _Open()
     for event in events:
-        kind = event.get("type")
+        kind = str(event.get("type"))
         if kind in ENDINGS:
             continue
-        gather = GATHER.get(kind) if isinstance(kind, str) else None
+        gather = GATHER.get(kind)
         if gather is None and strict:
-            raise Lossy(str(kind))
+            raise Lossy(kind)
         try:
             if gather:
                 gather(answer, event)
         except Lossy:
             if strict:
                 raise
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise WireError("bad-event") from None
     return _settled(answer)
 
@@ -141,7 +141,10 @@ def _citation(answer: _Open, event: Body) -> None:
 
 
 def _ended(answer: _Open, event: Body) -> None:
-    answer.body |= event["delta"]
+    delta = event["delta"]
+    if twice := delta.keys() & {"message", *answer.body}:
+        raise Lossy(min(twice))
+    answer.body |= delta
 
 
 def _settled(answer: _Open) -> Body:

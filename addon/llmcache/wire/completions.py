@@ -19,9 +19,10 @@ from .completions_forms import Body, assemble, explode, merged
 from .openai_chat import DENIED, MEANINGFUL, STREAM_OPTIONS, USAGE, refusal, usage_spans
 from .verbatim import finished
 
-__all__ = ["NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
+__all__ = ["MARKS_END", "NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
 
 NAME = "openai-completions"
+MARKS_END = True
 
 _OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)

@@ -112,8 +112,9 @@ def _text(block: _Open) -> Block:
 
 def _cited(block: _Open) -> Block:
     """Return a text with its citations: their place in a stream says no more than that they belong to this text."""
-    text = "".join(block.values("text"))
-    return {"citationsContent": {"content": [{"text": text}], "citations": block.values("citation")}}
+    texts = block.values("text")
+    content = {"content": [{"text": "".join(texts)}]} if texts else {}
+    return {"citationsContent": {**content, "citations": block.values("citation")}}
 
 
 def _tool_use(block: _Open) -> Block:
@@ -185,9 +186,10 @@ def _parts(block: Block) -> Iterator[tuple[str, Block]]:
             yield from (("delta", {"reasoningContent": {key: value}}) for key, value in signature.items())
         case {"reasoningContent": reasoning}:
             yield "delta", {"reasoningContent": reasoning}
-        case {"citationsContent": {"content": [{"text": str(text)}], "citations": citations}}:
-            yield from (("delta", {"text": piece}) for piece in pieces(text) or [""])
-            yield from (("delta", {"citation": citation}) for citation in citations)
+        case {"citationsContent": dict(cited)}:
+            for part in cited.get("content", ()):
+                yield from (("delta", {"text": piece}) for piece in pieces(part["text"]) or [""])
+            yield from (("delta", {"citation": citation}) for citation in cited["citations"])
         case {"image": {"format": kind, **image}}:
             yield "start", {"image": {"format": kind}}
             yield "delta", {"image": image}

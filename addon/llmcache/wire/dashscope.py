@@ -15,8 +15,10 @@ from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Reque
 from . import http
 from .chat_verdict import is_stream
 from .dashscope_forms import NOT_YET, assemble, events, explode, grows
+from .toolcalls import callable_all
 
 NAME = "dashscope"
+MARKS_END = True
 
 GENERATION = (
     "/services/aigc/text-generation/generation",
@@ -250,28 +252,17 @@ def _choice(choice: dict[str, Any], finish: frozenset[str]) -> str:
     reason, message = choice.get("finish_reason"), choice.get("message")
     if reason in (None, NOT_YET, "") or not isinstance(message, dict):
         return "truncated"
+    if not isinstance(reason, str):
+        return "finish-unknown"
     if reason not in NATURAL and reason not in finish:
-        return f"finish-{reason}" if isinstance(reason, str) and _SLUG.fullmatch(reason) else "finish-unknown"
+        return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
     content, calls = message.get("content"), message.get("tool_calls") or []
-    if isinstance(content, list) and not all(_is_text(part) for part in content):
+    parts = [{"text": content}] if isinstance(content, str) else content or []
+    if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
         return "expiring-url"  # pictures are links that live for a day
-    said = content if isinstance(content, str) else "".join(part["text"] for part in content or ())
-    if not calls and not said.strip():
+    if not calls and not any(part["text"].strip() for part in parts):
         return "empty"
-    return "" if all(_callable(each) for each in calls) else "tool-arguments"
-
-
-def _callable(call: Any) -> bool:
-    match call:
-        case {"function": {"arguments": str(arguments)}} if arguments.strip():
-            try:
-                jsontext.read(arguments)
-            except WireError:
-                return False
-            return True
-        case {"function": {"name": str()}}:
-            return True
-    return False
+    return "" if callable_all(calls) else "tool-arguments"
 
 
 def _is_text(part: Any) -> bool:

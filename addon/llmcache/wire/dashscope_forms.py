@@ -57,11 +57,15 @@ def assemble(events: Iterable[Body], *, growing: bool, strict: bool = True) -> B
     """Return the body that *events* add up to; *growing*: each has the whole text so far. They are taken apart for it.
 
     Raises `Lossy` (the member) where events contradict each other, unless *strict* is off: then the later one counts.
+    Raises `WireError` (`bad-event`) for lists of what should be objects.
     """
     body: Body = {}
     for event in events:
         moving = {key: value for key, value in event.items() if key in MOVING and value is not None}
-        _add(body, {key: value for key, value in event.items() if key not in moving}, growing, strict)
+        try:
+            _add(body, {key: value for key, value in event.items() if key not in moving}, growing, strict)
+        except (TypeError, AttributeError):
+            raise WireError("bad-event") from None
         body |= moving
     settled: Body = _settled(body)
     return settled
@@ -100,7 +104,7 @@ def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
                 yield from _texts(member, (*path, key))
         case list():
             for at, member in enumerate(value):
-                yield from _texts(member, (*path, member.get("index", at) if isinstance(member, dict) else at))
+                yield from _texts(member, (*path, _number(member, at)))
 
 
 def _add(into: Body, new: Body, growing: bool, strict: bool) -> Body:

@@ -21,6 +21,7 @@ from .google_assemble import assemble, events, payloads
 from .google_explode import explode, written
 
 NAME = "google"
+MARKS_END = False  # there is no last event: older models say STOP in every chunk
 
 DENIED = {"labels": "labels for Vertex's bills; the model never sees them"}
 """Members of the body that do not change the answer, each with the reason. Everything else is identity."""

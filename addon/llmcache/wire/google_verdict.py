@@ -49,12 +49,16 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     except WireError as error:
         return Incomplete("not-json" if form == "json" else str(error))
     verb = call.path.rpartition(":")[2]
+    if form != "json" and verb in _CHECKS:
+        return Incomplete("not-an-object")  # vectors and counts come whole
     reason = _failure(chunks, form, reply.body) or _CHECKS.get(verb, _generated)(call, chunks, finish)
     return Incomplete(reason) if reason else Complete(_usage(chunks), _model(chunks))
 
 
 def _failure(chunks: list[Any], form: str, body: bytes) -> str:
     """Return why these are no chunks of an answer: not objects, an error among them or between the lines."""
+    if not chunks:
+        return "truncated"
     if not all(isinstance(chunk, dict) for chunk in chunks):
         return "not-an-object"
     if any(chunk.get("error") for chunk in chunks):

@@ -49,6 +49,9 @@ def kept(body: dict[str, Any], denied: Collection[str], stream_options: Collecti
         options = {key: value for key, value in options.items() if key not in stream_options}
     if options:
         content["stream_options"] = options
+    stream = body.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        content["stream"] = stream  # providers take "true" and 1 for what they like: a call of its own
     return content
 
 

@@ -15,6 +15,7 @@ from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Reque
 from . import http
 
 NAME = "named"
+MARKS_END = False  # bytes say nothing
 
 MEANINGFUL = frozenset({"accept", "accept-language"})
 """Headers that may change an answer of which nothing is known."""

@@ -17,6 +17,7 @@ from . import http, ollama_verdict
 from .ollama_forms import assemble, explode, objects
 
 NAME = "ollama"
+MARKS_END = True
 
 DENIED = {
     "stream": "the form of the answer, not the answer",

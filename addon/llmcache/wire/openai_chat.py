@@ -16,6 +16,7 @@ from .chat_assemble import DONE, assemble, payload
 from .chat_explode import explode
 
 NAME = "openai-chat"
+MARKS_END = True
 
 DENIED = {
     "stream": "the form of the answer, not the answer",

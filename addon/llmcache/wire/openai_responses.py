@@ -19,9 +19,10 @@ from .openai_chat import MEANINGFUL, refusal
 from .responses_assemble import assemble
 from .responses_explode import explode
 
-__all__ = ["NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
+__all__ = ["MARKS_END", "NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
 
 NAME = "openai-responses"
+MARKS_END = True
 
 DENIED = {
     "stream": "the form of the answer, not the answer",

@@ -10,7 +10,7 @@ Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import jsontext
@@ -49,6 +49,12 @@ class Endpoint:
     """The types of the event that ends a stream; empty where there are no streams."""
     raw: bool = False
     refuse: Callable[[str, str], bytes] = openai_chat.refusal
+    MARKS_END: bool = field(init=False)
+    """Streams have their terminal event; bytes have none."""
+
+    def __post_init__(self) -> None:
+        """Say whether a reply shows its own end."""
+        self.MARKS_END = not self.raw
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this is a POST to one of the paths."""

@@ -19,9 +19,10 @@ from .openai_chat import MEANINGFUL, refusal
 from .single import failed, usage_of
 from .verbatim import last_payload
 
-__all__ = ["NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
+__all__ = ["MARKS_END", "NAME", "call", "convert", "judge", "matches", "question", "refusal", "reply_form"]
 
 NAME = "transcriptions"
+MARKS_END = False  # a text or a subtitle file ends where HTTP says so
 
 TEXT_FORMATS = frozenset({"text", "srt", "vtt"})
 """The `response_format`s that are no JSON."""

@@ -1,0 +1,218 @@
+"""What came from upstream is judged and stored, in batches, behind the client's back.
+
+A batch costs little more than one: a thread judges all of its replies, and the store writes them in one transaction.
+Until then an answer is served from here, so that who asks again at once is not sent upstream a second time.
+It knows dialects, the store and the clock, not modes or the proxy. Entry points: `take`, `just_recorded`, `settled`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from .answer import AnswerRule
+from .capture import Exchange, reply_of
+from .chat import BackendError, Call, Entry, Incomplete, Usage, WireError
+from .stats import Observation, observed
+from .stores import Store
+from .wire import Dialect
+
+log = logging.getLogger("aicache.engine")
+
+GATHER_SECONDS = 0.02
+"""How long a reply waits for others to be judged and written with."""
+INLINE = 16_000
+"""Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
+QUESTION_SHOWN = 400
+"""Characters of a question that an entry keeps for people to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A call that goes upstream and whose reply may be stored."""
+
+    dialect: Dialect
+    call: Call
+    key: str
+    identity: bytes
+    question: str
+    reason: str
+    """Why it was a miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What may be stored, and how much of it may wait."""
+
+    finish_reasons: frozenset[str] = frozenset()
+    """Accepted besides the natural ones."""
+    ttl: int = 0
+    """Seconds an entry is served; 0 for ever."""
+    max_body: int = 10_000_000
+    """Bytes of a reply above which it is not stored."""
+    max_pending: int = 64_000_000
+    """Bytes of replies waiting to be stored; more are dropped, and counted as `overload`."""
+    answer: AnswerRule | None = None
+    """Where given, only replies with an answer text by this rule are stored (`compat: higress`)."""
+
+
+@dataclass(eq=False, slots=True)
+class _Recording:
+    """A reply on its way into the store."""
+
+    ticket: Ticket
+    exchange: Exchange
+    size: int
+    judged: Entry | Incomplete | None = None
+
+
+@dataclass
+class Recorder:
+    """Takes replies, and reports what became of each."""
+
+    store: Store
+    admission: Admission
+    observe: Callable[[Observation], None]
+    failed: Callable[[str], str]
+    """Told what the store failed with; returns the word for it."""
+    works: Callable[[], None]
+    clock: Callable[[], float] = time.time
+    _waiting: list[_Recording] = field(default_factory=list, repr=False)
+    _newest: dict[str, _Recording] = field(default_factory=dict, repr=False)
+    """By key, until it is stored."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
+    _bytes: int = 0
+    _scribe: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicache-scribe"), repr=False
+    )
+
+    def take(self, ticket: Ticket, exchange: Exchange) -> None:
+        """Accept a reply; nobody waits for what becomes of it."""
+        size = sum(len(piece) for _, piece in exchange.pieces)
+        if self._bytes + size > self.admission.max_pending:
+            self.abandon(ticket, "overload", exchange.seconds)
+            return
+        self._bytes += size
+        recording = self._newest[ticket.key] = _Recording(ticket, exchange, size)
+        self._waiting.append(recording)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._begin)
+
+    def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
+        """Let go of a ticket whose reply is not to be stored."""
+        self.observe(observed(ticket.call, "miss", ticket.reason, seconds, stored=reason))
+
+    async def just_recorded(self, key: str) -> Entry | None:
+        """Return the entry of a reply that came a moment ago and is not stored yet."""
+        recording = self._newest.get(key)
+        if recording is None:
+            return None
+        if recording.judged is None:
+            await self._judge([recording])
+        return recording.judged if isinstance(recording.judged, Entry) else None
+
+    async def settled(self) -> None:
+        """Return when everything that was taken is stored, or known not to be."""
+        self._begin()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def close(self, bound: float) -> None:
+        """Settle within *bound* seconds; what is late is lost, and the log says how much."""
+        self._begin()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=bound)
+        if self._newest:
+            log.error("%d replies were not stored: the store did not finish within %g s", len(self._newest), bound)
+        self._scribe.shutdown(wait=False)
+
+    def _begin(self) -> None:
+        if self._waiting:
+            batch, self._waiting = self._waiting, []
+            task = asyncio.get_running_loop().create_task(self._store(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _store(self, batch: list[_Recording]) -> None:
+        try:
+            await self._judge(batch)
+            entries = {id(each): each.judged for each in batch if isinstance(each.judged, Entry)}
+            outcomes = await asyncio.gather(*map(self.store.put, entries.values()), return_exceptions=True)
+            told = dict(zip(entries, outcomes, strict=True))
+            for each in batch:
+                self._report(each, told.get(id(each)))
+        finally:
+            for each in batch:
+                self._bytes -= each.size
+                if self._newest.get(each.ticket.key) is each:
+                    del self._newest[each.ticket.key]
+
+    async def _judge(self, batch: Sequence[_Recording]) -> None:
+        """Judge what is not judged yet; a hop to a thread costs more than judging a few small replies."""
+        if sum(each.size for each in batch) < INLINE:
+            self._judge_all(batch)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._scribe, self._judge_all, batch)
+
+    def _judge_all(self, batch: Sequence[_Recording]) -> None:
+        for each in batch:
+            if each.judged is None:
+                try:
+                    each.judged = self._entry(each.ticket, each.exchange)
+                except Exception:
+                    log.exception("a reply could not be judged; the client has it all the same")
+                    each.judged = Incomplete("internal-error")
+
+    def _entry(self, ticket: Ticket, exchange: Exchange) -> Entry | Incomplete:
+        """Judge the exchange and make the entry. May run on a worker thread."""
+        call, dialect = ticket.call, ticket.dialect
+        try:
+            reply = reply_of(exchange, self.admission.max_body)
+        except WireError as error:
+            return Incomplete(str(error))
+        verdict = dialect.judge(call, reply, self.admission.finish_reasons)
+        if isinstance(verdict, Incomplete):
+            return verdict
+        form = dialect.reply_form(call, reply)
+        if form.kind != "json" and not dialect.MARKS_END and not exchange.whole:
+            return Incomplete("truncated")
+        if self.admission.answer and not self.admission.answer.text(reply, form).strip():
+            return Incomplete("no-answer-text")
+        now = self.clock()
+        return Entry(
+            key=ticket.key,
+            dialect=call.dialect,
+            host=call.request.host,
+            model=call.model,
+            form=form,
+            reply=reply,
+            created=now,
+            expires=now + self.admission.ttl if self.admission.ttl else None,
+            usage=verdict.usage,
+            seconds=exchange.seconds,
+            request=ticket.identity,
+            path=call.path,
+            question=ticket.question[:QUESTION_SHOWN],
+        )
+
+    def _report(self, each: _Recording, failure: BaseException | None) -> None:
+        """Say what became of a reply."""
+        ticket, judged, seconds = each.ticket, each.judged, each.exchange.seconds
+        usage = Usage()
+        match judged, failure:
+            case Incomplete(reason=reason), _:
+                stored = reason
+            case _, None:
+                self.works()
+                stored = "stored"
+                usage = judged.usage if isinstance(judged, Entry) else usage
+            case _, BackendError():
+                stored = self.failed(str(failure))
+            case _:
+                log.error("a reply could not be stored; the client has it all the same", exc_info=failure)
+                stored = "internal-error"
+        self.observe(observed(ticket.call, "miss", ticket.reason, seconds, stored=stored, usage=usage))
