@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .chat import Form, Headers, Reply
+from .chat import BARE, Form, Headers, Reply
 from .framing import parse_sse
 from .gjson import Query, compile_path
 from .templates import Template
@@ -27,6 +27,8 @@ class AnswerRule:
 
     def text(self, reply: Reply, form: Form) -> str:
         """Return the answer text of *reply*; empty when there is none, or when it calls tools."""
+        if form == BARE:
+            return reply.body.decode("utf-8", "replace")
         if not form.streamed:
             return "" if _present(self._json_tool_calls, reply.body) else self.value.get(reply.body).string
         payloads = [event.data for event in parse_sse(reply.body) if event.data.strip() not in ("", "[DONE]")]

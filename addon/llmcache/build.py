@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import config
 from .answer import AnswerRule
+from .caching import HIGRESS_PREFIX, Cache, default_path
 from .engine import Engine, Rules
 from .question import QuestionRule
 from .recorder import Admission
@@ -20,16 +21,23 @@ from .stats import Observation
 
 if TYPE_CHECKING:
     from .stores.memory import MemoryStore
+    from .stores.near import NearStore
+    from .stores.redis import RedisStore
+    from .stores.redis_records import Records
     from .stores.sqlite import SqliteStore
+
+PREFIX = "aicache:"
+"""What our own keys in a Redis begin with, unless `cacheKeyPrefix` names something else than Higress' default."""
 
 
 def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
     """Return the engine that *settings* describe. Raises `BackendError` when the scope key cannot be read."""
-    return Engine(open_store(settings.cache), open_scope(settings), rules(settings), observe)
+    return Engine(open_store(settings), open_scope(settings), rules(settings), observe)
 
 
-def open_store(cache: config.Cache) -> SqliteStore | MemoryStore:
-    """Return the store that *cache* names; it opens on first use."""
+def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore:
+    """Return the store that *settings* name; it opens on first use."""
+    cache = settings.cache
     match cache.type:
         case "memory":
             from .stores.memory import MemoryStore  # noqa: PLC0415 - see the module's docstring
@@ -39,8 +47,31 @@ def open_store(cache: config.Cache) -> SqliteStore | MemoryStore:
             from .stores.sqlite import SqliteStore  # noqa: PLC0415 - see the module's docstring
 
             return SqliteStore(cache.path, cache.max_entries, cache.max_bytes, cache.eviction)
+        case "redis":
+            from .stores.near import NearStore  # noqa: PLC0415 - see the module's docstring
+            from .stores.redis import RedisStore  # noqa: PLC0415 - see the module's docstring
+
+            assert cache.address is not None
+            records = _records(settings)
+            store = RedisStore(cache.address, records, settings.deadlines.store / 1000)
+            if not cache.near.seconds:
+                return store
+            channel = records.prefix + b"changed"
+            return NearStore(store, cache.address, channel, cache.near.entries, cache.near.seconds)
         case other:
             raise AssertionError(f"the configuration let the store {other!r} through")
+
+
+def _records(settings: config.Config) -> Records:
+    """Return what the Redis holds: our records, or with `compat: higress` those of the plugin."""
+    prefix = settings.cache.key_prefix
+    if settings.compat == "higress" and (answer := _answer(settings)):
+        from .stores.higress_records import HigressRecords  # noqa: PLC0415 - see the module's docstring
+
+        return HigressRecords(prefix, answer.text)
+    from .stores.redis_records import OwnRecords  # noqa: PLC0415 - see the module's docstring
+
+    return OwnRecords(PREFIX if prefix == HIGRESS_PREFIX else prefix)
 
 
 def open_scope(settings: config.Config) -> Scope:
@@ -52,9 +83,9 @@ def open_scope(settings: config.Config) -> Scope:
     return Scope(read_secret(scope_key_path(settings.cache)), settings.namespace)
 
 
-def scope_key_path(cache: config.Cache) -> Path:
+def scope_key_path(cache: Cache) -> Path:
     """Return where the key of the credential digest is kept: beside the database, or in the user's cache folder."""
-    return (cache.path if cache.type == "sqlite" else config.default_path()).with_name("scope.key")
+    return (cache.path if cache.type == "sqlite" else default_path()).with_name("scope.key")
 
 
 def rules(settings: config.Config) -> Rules:

@@ -53,6 +53,10 @@ class Form:
         return self.kind not in ("json", "raw")
 
 
+BARE = Form("raw", frozenset({"answer"}))
+"""The form of a record that is the answer's text and nothing else, such as those of Higress."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that a dialect understands as an LLM call."""

@@ -7,8 +7,6 @@ It opens nothing but that file, and it does not know what the settings do: `buil
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,9 +15,10 @@ from pathlib import Path
 import yaml
 
 from . import higress
+from .caching import Cache, check_cache, override_store, read_cache
 from .gjson import Query, compile_path
 from .providers import Embedding, Vector, read_embedding, read_vector
-from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts, whole
+from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 
 KEY_PATH = "messages.@reverse.0.content"
@@ -39,12 +38,6 @@ class ConfigError(Exception):
         count = len(self.problems)
         head = f"the configuration has {count} problem{'s' if count > 1 else ''}:"
         return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
-
-
-def default_path() -> Path:
-    """Return the database in the user's cache folder (XDG base directory specification)."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "aicache" / "cache.db"
 
 
 @cache
@@ -74,30 +67,6 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Cache:
-    """The exact store."""
-
-    type: str = "sqlite"
-    """`sqlite`, `memory` or `redis`."""
-    path: Path = field(default_factory=default_path)
-    """The database file of `sqlite`."""
-    ttl: int = 0
-    """`cacheTTL`: seconds that an entry is served; 0 for ever."""
-    key_prefix: str = "higress-ai-cache:"
-    max_entries: int = 1_000_000
-    max_bytes: int = 4_000_000_000
-    eviction: str = "lru"
-    service_name: str = ""
-    service_host: str = ""
-    service_port: int = 6379
-    username: str = ""
-    password: str = field(default="", repr=False)
-    timeout: int = 10_000
-    """Milliseconds."""
-    database: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes above which a call is passed on and not stored."""
 
@@ -111,6 +80,7 @@ class Deadlines:
     """How long a backend may take, in milliseconds."""
 
     store: int = 1000
+    """50 where the store is a Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +125,9 @@ class Config:
     """What the user should know but need not repair, one line each."""
 
 
-def load(path: str | None, overrides: Mapping[str, str] = {}, *, check_available: bool = True) -> Config:
+def load(path: str | None, overrides: Mapping[str, str] = {}) -> Config:
     """Read the file at *path* (None or empty: all defaults) and apply *overrides* (`mode`, `store`).
 
-    Without *check_available* a backend that this version does not have is let through.
     Raises `ConfigError` with every problem at once.
     """
     notes = Notes(path or "")
@@ -166,7 +135,7 @@ def load(path: str | None, overrides: Mapping[str, str] = {}, *, check_available
     higress.modernize(root)
     _override(root, overrides)
     config = _read(root)
-    _check_store(root, config, check_available=check_available)
+    check_cache(root.section("cache"), config.cache)
     _check_blocks(root, config)
     root.close()
     if notes.problems:
@@ -200,25 +169,21 @@ def _override(root: Section, overrides: Mapping[str, str]) -> None:
     if mode := overrides.get("mode"):
         root.put("mode", mode, where=f"aicache_mode={mode}")
     if store := overrides.get("store"):
-        kind, _, path = store.partition(":")
-        where = f"aicache_store={store}"
-        block = root.section("cache")
-        block.put("type", kind, where=where)
-        if path:
-            block.put("path", path, where=where)
+        override_store(root.section("cache"), store)
 
 
 def _read(root: Section) -> Config:
     compat = root.read("compat", "none", choice("none", "higress"))
     vector = read_vector(root.section("vector")) if root.ask("vector") else None
     embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
+    stored = read_cache(root.section("cache"))
     return Config(
         mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
         compat=compat,
         scope=_read_scope(root),
         namespace=root.read("namespace", "", text),
         match=_read_match(root.section("match")),
-        cache=_read_cache(root.section("cache")),
+        cache=stored,
         cache_key_strategy=root.read(
             "cacheKeyStrategy", "lastQuestion", choice("lastQuestion", "allQuestions", "disabled")
         ),
@@ -231,7 +196,7 @@ def _read(root: Section) -> Config:
         stream_response_template=_read_template(root, "streamResponseTemplate", compile_stream)
         or (compile_stream(DEFAULT_STREAM) if compat == "higress" else None),
         limits=_read_limits(root.section("limits")),
-        deadlines=Deadlines(root.section("deadlines").read("store", 1000, milliseconds)),
+        deadlines=Deadlines(root.section("deadlines").read("store", PATIENCE.get(stored.type, 1000), milliseconds)),
         admit=_read_admit(root.section("admit")),
         enable_semantic_cache=_read_semantic(root, compat),
         vector=vector,
@@ -257,26 +222,6 @@ def _read_match(block: Section) -> Match:
 def _read_admit(block: Section) -> Admit:
     reasons: tuple[str, ...] = block.read("finishReasons", (), texts)
     return Admit(frozenset(reasons))
-
-
-def _read_cache(block: Section) -> Cache:
-    service = block.read("serviceName", "", text)
-    return Cache(
-        type=block.read("type", "sqlite", choice("sqlite", "memory", "redis")),
-        path=block.read("path", default_path(), expanded),
-        ttl=block.read("cacheTTL", 0, whole()),
-        key_prefix=block.read("cacheKeyPrefix", "higress-ai-cache:", text),
-        max_entries=block.read("maxEntries", 1_000_000, whole(1)),
-        max_bytes=block.read("maxBytes", 4_000_000_000, size),
-        eviction=block.read("eviction", "lru", choice("lru", "lfu", "fifo")),
-        service_name=service,
-        service_host=block.read("serviceHost", "", host),
-        service_port=block.read("servicePort", 80 if service.endswith(".static") else 6379, whole(1, 65535)),
-        username=block.read("username", "", text),
-        password=block.read("password", "", text),
-        timeout=block.read("timeout", 10_000, whole()),
-        database=block.read("database", 0, whole()),
-    )
 
 
 def _read_limits(block: Section) -> Limits:
@@ -311,17 +256,6 @@ def _read_semantic(root: Section, compat: str) -> bool:
     return root.read("enableSemanticCache", default, flag)
 
 
-def _check_store(root: Section, config: Config, *, check_available: bool) -> None:
-    block, kind = root.section("cache"), config.cache.type
-    if check_available and kind in UNAVAILABLE:
-        block.problem("type", UNAVAILABLE[kind])
-    elif kind == "redis" and not (config.cache.service_name or config.cache.service_host):
-        block.problem("serviceName", "is missing; `type: redis` requires it, or `serviceHost`")
-    for name in REDIS_ONLY if kind != "redis" else ():
-        if block.has(name) and block.settings[name].node.value:
-            block.warning(name, f"is not used by `type: {kind}`, only by redis")
-
-
 def _check_blocks(root: Section, config: Config) -> None:
     """Check which of cache, vector and embedding there are, and warn of what this version does not do."""
     blocks = [name for name in ("vector", "embedding") if root.has(name)]
@@ -337,16 +271,6 @@ def _check_blocks(root: Section, config: Config) -> None:
         root.warning(name, "semantic answers are not in this version; only the exact cache answers")
 
 
-def expanded(node: yaml.Node) -> Path:
-    """Take a path in which `~` and `$VARIABLE` stand for what they stand for in a shell."""
-    path = os.path.expanduser(os.path.expandvars(text(node)))  # noqa: PTH111 - Path's raises for an unknown user
-    if left := _VARIABLE.search(path):
-        raise ValueError(f"the environment has no variable `{left.group()}`")
-    if "\0" in path:
-        raise ValueError("a path cannot hold a null byte")
-    return Path(path)
-
-
 def paths(node: yaml.Node) -> tuple[str, ...]:
     """Take a list of globs on paths."""
     found = texts(node)
@@ -360,12 +284,6 @@ def hosts(node: yaml.Node) -> tuple[str, ...]:
     return tuple(host(item) for item in (node.value if isinstance(node, yaml.SequenceNode) else [node]))
 
 
-UNAVAILABLE = {
-    "redis": "Redis is not in this version; write `type: sqlite` (a file on this machine) or `type: memory`",
-}
-"""The types of store that can be configured but not yet used, and what to write instead."""
-
-REDIS_ONLY = ("serviceName", "serviceHost", "servicePort", "username", "password", "timeout", "database")
+PATIENCE = {"redis": 50}
+"""Milliseconds that a call waits for each type of store by default; where it is not named, 1000."""
 UPSTREAM_TOOL_CALLS_PATH = "choices.0.delta.content.tool_calls"
-
-_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 
 from . import explain, fingerprint, wire
 from .answer import AnswerRule
@@ -73,11 +74,12 @@ class Engine:
     observe: Callable[[Observation], None] = lambda _: None
     clock: Callable[[], float] = time.time
     _failing: str = ""
-    """What the store failed with last; empty while it works."""
+    """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
 
     def __post_init__(self) -> None:
         """Make the part that records."""
-        parts = (self.store, self.rules.admission, self.observe, self._failed, self._works)
+        failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
+        parts = (self.store, self.rules.admission, self.observe, failed, works)
         self._recorder = Recorder(*parts, clock=self.clock)
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
@@ -150,7 +152,7 @@ class Engine:
                 return self._failed("the store took too long")
             except BackendError as error:
                 return self._failed(str(error))
-            self._works()
+            self._works("reading")
         if entry is None:
             return "unknown"
         try:
@@ -194,16 +196,17 @@ class Engine:
         """Return when everything that was recorded is stored, or known not to be."""
         await self._recorder.settled()
 
-    def _failed(self, what: str) -> str:
+    def _failed(self, what: str, doing: str = "reading") -> str:
         """Note that the store fails: one log line for each change, not for each call."""
         if not self._failing:
             consequence = "calls are refused" if self.replaying else "calls go upstream and are not stored"
             log.warning("the store does not work, %s: %s", consequence, what)
-        self._failing = what
+        if self._failing != "reading":
+            self._failing = doing
         return "store-error"
 
-    def _works(self) -> None:
-        if self._failing:
+    def _works(self, doing: str) -> None:
+        if self._failing == doing:
             log.warning("the store works again")
             self._failing = ""
 

@@ -11,18 +11,45 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from llmcache import config
 from llmcache.build import open_store
 from llmcache.chat import BackendError
-from llmcache.stores.memory import MemoryStore
+from llmcache.stores import Store as Entries
 from llmcache.stores.record import Row
-from llmcache.stores.sqlite import SqliteStore
 
 from . import ROOT
 from ._errors import Stop
 
-Store = SqliteStore | MemoryStore
+
+class Store(Entries, Protocol):
+    """A store as listings see it; what the methods do stands in `stores.memory`."""
+
+    async def rows(
+        self,
+        limit: int | None = None,
+        *,
+        key: str = "",
+        model: str | None = None,
+        host: str | None = None,
+        older_than: float | None = None,
+    ) -> list[Row]:
+        """Return what is known of the live entries, newest first."""
+
+    async def purge(
+        self,
+        *,
+        model: str | None = None,
+        host: str | None = None,
+        older_than: float | None = None,
+        expired: bool = False,
+    ) -> int:
+        """Remove the entries that meet every condition given."""
+
+    async def totals(self) -> tuple[int, int]:
+        """Return how many entries there are and the bytes of their records."""
+
 
 SHOWN = 12
 """Characters of a key that listings show."""
@@ -40,21 +67,22 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[Store]:
         await store.close()
 
 
-def _existing(args: argparse.Namespace) -> config.Cache:
-    """Return the store's settings. Raises `Stop` where nothing can be looked at, because opening would make it."""
+def _existing(args: argparse.Namespace) -> config.Config:
+    """Return the settings. Raises `Stop` where nothing can be looked at, because opening would make it."""
     shipped = ROOT / "config.yaml"
     path = args.config or (str(shipped) if shipped.exists() else None)
     try:
-        cache = config.load(path, {"store": args.store} if args.store else {}).cache
+        settings = config.load(path, {"store": args.store} if args.store else {})
     except config.ConfigError as error:
         raise Stop(str(error)) from error
+    cache = settings.cache
     if cache.type == "memory":
         raise Stop(
             "the store `memory` ends with its proxy, there is nothing to look at; --store sqlite:PATH names a file"
         )
     if cache.type == "sqlite" and not Path(cache.path).exists():
         raise Stop(f"there is no store yet; it will be {cache.path} (`aicache run` or `aicache serve` makes it)")
-    return cache
+    return settings
 
 
 async def one(store: Store, prefix: str) -> Row:

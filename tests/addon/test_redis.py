@@ -1,0 +1,97 @@
+"""Two real mitmdumps that share one real Redis: what a team sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.absent import missing
+from support.asking import ask, post
+from support.command import Command
+from support.proxy import Mitmdump
+from support.redis_server import Server, binary
+from support.upstream import Upstream
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server, started."""
+    if binary("redis7") is None:
+        missing("redis-server")
+    with Server(tmp_path / "redis") as running:
+        yield running
+
+
+def proxy(folder: Path, server: Server, upstream: Upstream, more: str = "", secret: str = "s") -> Mitmdump:
+    """Return a proxy with a folder of its own before *upstream*, its store in *server*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "c.yaml"
+    settings.write_text(
+        f"scope: {{secret: {secret}}}\ndeadlines: {{store: 5s}}\ncache: {{near: {{seconds: 0}}}}\n{more}"
+    )
+    options = ("--set", f"aicache_config={settings}", "--set", f"aicache_store={server.url}")
+    return Mitmdump(folder, *options, modes=(f"reverse:{upstream.url}",))
+
+
+def test_two_proxies_share_one_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """What one has stored the other answers, as JSON and as a stream, with the same bytes."""
+    with proxy(tmp_path / "1", server, upstream) as one, proxy(tmp_path / "2", server, upstream) as other:
+        for number, body in enumerate((ask(), ask("Another?", stream=True)), 1):
+            first = post(one, body)
+            one.wait_for("miss unknown, stored", number)
+            second = post(other, body)
+            assert first.cache == "aicache; fwd=miss"
+            assert second.cache == "aicache; hit; detail=exact"
+            assert first.body == second.body
+    assert len(upstream.calls) == 2
+
+
+def test_another_secret_is_another_cache(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """Who does not know the secret of a scope finds nothing of it in the same Redis."""
+    with proxy(tmp_path / "1", server, upstream) as one, proxy(tmp_path / "2", server, upstream, secret="x") as other:
+        assert [post(running, ask()).cache for running in (one, other)] == ["aicache; fwd=miss"] * 2
+    assert len(upstream.calls) == 2
+
+
+def test_calls_outlive_the_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """While it is gone every call is answered from upstream; when it is back the same process has hits again."""
+    with proxy(tmp_path / "1", server, upstream) as running:
+        assert post(running, ask()).status == 200
+        server.stop()
+        assert [post(running, ask(f"question {number}")).status for number in range(8)] == [200] * 8
+        running.wait_for("left alone")
+        server.start()
+        running.wait_for("answers again")
+        post(running, ask("new"))
+        assert post(running, ask("new")).cache == "aicache; hit; detail=exact"
+        assert running.output.count("left alone after") == 1
+        assert running.output.count("the store does not work") == 1
+
+
+def test_replay_refuses_when_the_redis_is_gone(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """In replay mode a store that fails is a refusal, and nothing leaves."""
+    with proxy(tmp_path / "1", server, upstream, "mode: replay\n") as running:
+        server.stop()
+        assert [post(running, ask()).status for _ in range(7)] == [424] * 7
+    assert upstream.calls == []
+
+
+def test_the_listing_verbs_read_a_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """`ls`, `rm` and `purge` work as on a file; a Redis that is not there is a sentence."""
+    with proxy(tmp_path / "1", server, upstream) as running:
+        for text in ("one", "two", "three"):
+            post(running, ask(text))
+    (tmp_path / "home").mkdir()
+    aicache = Command(tmp_path / "home", tmp_path)
+    listed = aicache("ls", "--store", server.url)
+    assert (listed.returncode, listed.stdout.count("gpt-4o-mini")) == (0, 3), listed.stderr
+    assert aicache("rm", listed.stdout.split()[0], "--store", server.url).returncode == 0
+    assert server.command("DBSIZE") == b":2\r\n"
+    assert aicache("purge", "--all", "--yes", "--store", server.url).returncode == 0
+    assert server.command("DBSIZE") == b":0\r\n"
+    server.stop()
+    gone = aicache("ls", "--store", server.url)
+    assert gone.returncode != 0
+    assert "Traceback" not in gone.stderr
+    assert "redis store" in gone.stderr
