@@ -13,13 +13,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..chat import BackendError, Entry
 from . import EVICTION, is_over, listing, writing
 from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
 from .hot import Hot, Stamp
+from .known import Known
 from .lane import Lane
 from .migrations import ForeignError
 from .record import Row, pack
@@ -32,6 +33,8 @@ TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
 GATHERED = 256
 """Entries of one transaction at the most: a tenth of the variables that SQLite allows a statement."""
+LEARN_SHARE = 50
+"""Reading all keys anew may take one part in so many of the lane's time."""
 HOT_SECONDS = 5.0
 """How long hits that needed no read wait to be counted: counting is a write, after which all is read anew."""
 TOUCH_PATIENCE_MS = 50
@@ -79,6 +82,9 @@ class SqliteStore:
         self._handed_over = clock()
         # From here on only the lane's thread reads and writes.
         self._opened: Opened | None = None
+        self._known: Known | None = None
+        """What a miss may ask on any thread; None while others write too."""
+        self._learn_after = 0.0
         self._touched: dict[str, tuple[float, int]] = {}
         self._touches = 0
 
@@ -107,6 +113,9 @@ class SqliteStore:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
         if (fresh := self._fresh.get(key)) is not None:
             return None if is_over(fresh, self._clock()) else fresh
+        known = self._known
+        if known is not None and known.excludes(key) and known.stamp is not None and known.stamp == self._hot.stamp():
+            return None
         entry, stamp = await self._do(self._get, key)
         if entry is not None:
             self._hot.keep(entry, stamp)
@@ -274,7 +283,7 @@ class SqliteStore:
 
     def _disconnect(self) -> None:
         if self._opened is not None:
-            opened, self._opened = self._opened, None
+            opened, self._opened, self._known, self._learn_after = self._opened, None, None, 0.0
             opened.connection.close()
 
     def _stamp(self) -> str:
@@ -320,6 +329,22 @@ class SqliteStore:
             self._write_touches(connection)
             writing.replace(connection, list(packed.values()), self._limits, now)
         self._forget_touches()
+        self._learn(connection, packed)
+
+    def _learn(self, connection: sqlite3.Connection, keys: Iterable[str] = ()) -> None:
+        """Note what is in the database after a write of ours; where others have written too, read it anew."""
+        # In this order: what others write after the stamp was taken makes it a stamp of the past.
+        stamp, version = self._hot.stamp(), connection.execute("PRAGMA data_version").fetchone()[0]
+        started = time.monotonic()
+        if self._known is not None and self._known.version == version:
+            for key in keys:
+                self._known.add(key)
+            self._known.stamp = stamp
+        elif started < self._learn_after:
+            self._known = None
+        else:
+            self._known = Known((key for (key,) in connection.execute("SELECT key FROM entry")), stamp, version)
+            self._learn_after = started + LEARN_SHARE * (time.monotonic() - started)
 
     def _delete(self, connection: sqlite3.Connection, key: str) -> bool:
         removed = connection.execute("DELETE FROM entry WHERE key = ? RETURNING expires", (key,)).fetchall()
@@ -356,6 +381,7 @@ class SqliteStore:
                 connection.execute(f"PRAGMA busy_timeout = {TOUCH_PATIENCE_MS}")
                 with transaction(connection):
                     self._write_touches(connection)
+                self._learn(connection)
             except sqlite3.Error as error:
                 log.debug("touches of %s are dropped: %s", self._path, error)
             finally:
