@@ -10,8 +10,9 @@ import pytest
 from support.absent import missing
 from support.upstream import Upstream
 
-# Who runs the tests with nohup ignores SIGHUP, and so would every process that they start.
+# Who runs the tests with nohup or in the background ignores these, and so would every process that they start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
