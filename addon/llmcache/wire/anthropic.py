@@ -218,8 +218,7 @@ def _as_stream(reply: Reply) -> Reply:
     if not isinstance(body, dict):
         raise Lossy("body")
     written = [f"event: {name}\ndata: ".encode() + jsontext.dumps(data) + b"\n\n" for name, data in explode(body)]
-    headers = http.typed(reply.headers, "text/event-stream; charset=utf-8")
-    return Reply(reply.status, headers, b"".join(written), tuple((0, len(event)) for event in written))
+    return http.streamed(reply, written, "text/event-stream; charset=utf-8")
 
 
 def _as_json(reply: Reply) -> Reply:

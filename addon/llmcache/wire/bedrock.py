@@ -75,12 +75,7 @@ def frame(name: str, payload: dict[str, Any]) -> bytes:
 def as_stream(reply: Reply, found: Iterable[Event]) -> Reply:
     """Return *reply* as a stream of the events *found*, one chunk each, all at once."""
     frames = [frame(name, payload) for name, payload in found]
-    return Reply(
-        reply.status,
-        http.typed(reply.headers, MEDIA_TYPE),
-        b"".join(frames),
-        tuple((0, len(each)) for each in frames),
-    )
+    return http.streamed(reply, frames, MEDIA_TYPE)
 
 
 def as_json(reply: Reply, body: dict[str, Any]) -> Reply:

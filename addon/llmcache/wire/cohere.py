@@ -195,8 +195,7 @@ def _as_stream(reply: Reply) -> Reply:
     if not isinstance(body, dict):
         raise Lossy("body")
     written = [framing.sse(framing.Event(jsontext.dumps(each).decode(), each["type"])) for each in explode(body)]
-    headers = http.typed(reply.headers, "text/event-stream")
-    return Reply(reply.status, headers, b"".join(written), tuple((0, len(each)) for each in written))
+    return http.streamed(reply, written, "text/event-stream")
 
 
 def _is_text(part: Any) -> bool:

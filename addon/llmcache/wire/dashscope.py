@@ -234,8 +234,7 @@ def _as_stream(reply: Reply, body: dict[str, Any], wanted: Form) -> Reply:
     found = explode(body, growing=CUMULATIVE in wanted.options)
     frame = b"id:%d\nevent:result\n:HTTP_STATUS/200\ndata:%s\n\n"
     written = [frame % (at, jsontext.dumps(each)) for at, each in enumerate(found, 1)]
-    headers = http.typed(reply.headers, "text/event-stream;charset=UTF-8")
-    return Reply(reply.status, headers, b"".join(written), tuple((0, len(each)) for each in written))
+    return http.streamed(reply, written, "text/event-stream;charset=UTF-8")
 
 
 def _generated(output: dict[str, Any], finish: frozenset[str]) -> str:

@@ -212,8 +212,7 @@ def _as_stream(reply: Reply, form: str) -> Reply:
     if not isinstance(body, dict):
         raise Lossy("body")
     pieces = explode(body, form)
-    headers = http.typed(reply.headers, _TYPES[form])
-    return Reply(reply.status, headers, b"".join(pieces), tuple((0, len(piece)) for piece in pieces))
+    return http.streamed(reply, pieces, _TYPES[form])
 
 
 def _as_json(reply: Reply, form: str) -> Reply:

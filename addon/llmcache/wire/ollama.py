@@ -145,8 +145,7 @@ def _as_stream(reply: Reply) -> Reply:
     if not isinstance(body, dict):
         raise Lossy("body")
     lines = explode(body)
-    headers = http.typed(reply.headers, "application/x-ndjson")
-    return Reply(reply.status, headers, b"".join(lines), tuple((0, len(line)) for line in lines))
+    return http.streamed(reply, lines, "application/x-ndjson")
 
 
 _SHAPES = {"chat": _chat, "generate": _generate, "embed": _embed, "embeddings": _generate}

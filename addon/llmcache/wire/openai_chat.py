@@ -165,8 +165,7 @@ def _as_stream(reply: Reply, wanted: Form) -> Reply:
     if not isinstance(body, dict):
         raise Lossy("body")
     events = explode(body, wanted)
-    headers = http.typed(reply.headers, "text/event-stream; charset=utf-8")
-    return Reply(reply.status, headers, b"".join(events), tuple((0, len(event)) for event in events))
+    return http.streamed(reply, events, "text/event-stream; charset=utf-8")
 
 
 def _as_json(reply: Reply) -> Reply:
