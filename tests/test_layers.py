@@ -30,13 +30,16 @@ FLOORS = (
         "breaker",
     },
     {"wire", "fingerprint", "config", "caching", "settings", "higress", "providers", "stores"},
-    {"question", "answer", "stats", "explain", "prices"},
+    {"question", "answer", "stats", "explain", "prices", "semantic"},
+    {"embed", "index"},
     {"recorder"},
     {"engine"},
     {"build"},
 )
 """From the ground up; a part is a file or a folder of the package."""
 GIVEN = {"orjson", "yaml"}
+SEMANTIC = {"embed", "index", "semantic", "nearby"}
+"""What is imported only where semantic answers were asked for, and so may import numpy and requests."""
 """What requirements.txt always installs; every other package is a driver, and is imported where it was chosen."""
 DRIVERS = {
     "stores.redis": {"redis"},
@@ -137,7 +140,8 @@ def test_no_file_knows_of_the_proxy(path: Path) -> None:
 @files
 def test_drivers_cost_nothing_until_chosen(path: Path) -> None:
     """A package that is not always installed is imported only inside the function that needs it."""
-    assert at_import(path) <= GIVEN | DRIVERS.get(module(path), set())
+    extra = {"numpy", "requests"} if module(path).partition(".")[0] in SEMANTIC else set()
+    assert at_import(path) <= GIVEN | extra | DRIVERS.get(module(path), set())
 
 
 def test_the_driver_of_redis_is_not_loaded_without_it() -> None:
