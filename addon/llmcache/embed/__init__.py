@@ -52,4 +52,4 @@ def unit(values: ArrayLike, rows: int, dim: int | None = None) -> Vectors:
     lengths = np.sqrt(np.einsum("ij,ij->i", found, found, dtype=np.float64))
     if not np.isfinite(lengths).all() or not (lengths > 0).all():
         raise BackendError("the embedding provider sent a vector that is not finite or has no length")
-    return (found / lengths[:, None]).astype(np.float32)
+    return np.asarray(found / lengths[:, None], dtype=np.float32)

@@ -20,7 +20,7 @@ class Point:
     """A question that has an answer, and where it lies."""
 
     key: str
-    """Of the entry that answers it: hexadecimal, and so a deterministic id. A later point of the same key replaces it."""
+    """Of the entry that answers it: hexadecimal, a deterministic id. A later point of the same key replaces it."""
     vector: NDArray[np.float32] = field(repr=False)
     """Shape (dim,), unit length."""
     question: str
