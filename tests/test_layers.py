@@ -29,7 +29,7 @@ FLOORS = (
         "addresses",
         "breaker",
     },
-    {"wire", "fingerprint", "config", "caching", "settings", "higress", "providers", "stores"},
+    {"wire", "fingerprint", "config", "caching", "settings", "higress", "providers", "embedding", "vectors", "stores"},
     {"question", "answer", "stats", "explain", "prices", "semantic"},
     {"embed", "index"},
     {"recorder"},

@@ -16,10 +16,11 @@ import yaml
 
 from . import higress
 from .caching import Cache, check_cache, override_store, read_cache
+from .embedding import Embedding, read_embedding
 from .gjson import Query, compile_path
-from .providers import Embedding, Vector, read_embedding, read_vector
 from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
+from .vectors import Vector, read_vector
 
 KEY_PATH = "messages.@reverse.0.content"
 VALUE_PATH = "choices.0.message.content"
