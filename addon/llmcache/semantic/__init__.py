@@ -6,14 +6,14 @@ One idea a file; the engine's part that asks them in order is `llmcache.nearby`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stored question near the one that was asked, and that passed the gate."""
+    """A stored question near the one that was asked."""
 
     key: str
     """Of the entry that answers it."""
@@ -22,13 +22,27 @@ class Candidate:
     question: str
 
 
+Judge = Callable[[Candidate], str | None]
+"""The gate, bound to the question that was asked: why a candidate may never answer it, or None. Under 0.1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a decision was made of; `learn` wants it back, for by then the policy may know more than it did."""
+
+    features: tuple[float, ...] = field(repr=False)
+    key: str
+    """Of the candidate that was served, or would have been."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """The answer of *candidate* may be served."""
+    """The answer of *candidate* may be served: the gate and the policy agree."""
 
     candidate: Candidate
     explore: bool = False
-    """Ask upstream all the same, to learn whether it would have been right."""
+    """Serve it, and ask upstream in the background all the same, to learn whether it was right."""
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +51,53 @@ class Forward:
 
     reason: str
     """A short slug with its numbers, such as `similarity 0.912 <= 0.950`."""
+    evidence: Evidence | None = None
 
 
 Decision = Serve | Forward
 
 
+def admit(candidate: Candidate) -> str | None:  # noqa: ARG001 - a `Judge`
+    """Let every candidate pass: for those that were judged before."""
+    return None
+
+
 class Policy(Protocol):
     """Which candidate is certain enough. Called on the event loop: takes far less than a millisecond, never raises."""
 
-    def decide(self, candidates: Sequence[Candidate]) -> Decision:
-        """Choose among the candidates that passed the gate, nearest first; there may be none."""
+    @property
+    def neighbors(self) -> int:
+        """How many candidates it wants to see; `vector.topK` where that is more."""
 
-    def learn(self, candidates: Sequence[Candidate], *, equal: Sequence[bool], key: str) -> None:
-        """Take what a forwarded call taught: whether the answer of each candidate equals the one that came.
+    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit) -> Decision:
+        """Choose among the nearest stored questions, nearest first; there may be none.
 
-        *key* is that of the entry now stored for the forwarded call; it belongs with those whose answer is equal.
+        All neighbors are given, those that the gate refuses as well: they say how crowded the place is.
+        The policy asks *judge* only about those that it would serve, so most are never judged.
         """
+
+    def learn(
+        self, decision: Decision, candidates: Sequence[Candidate], *, equal: Sequence[bool | None], key: str
+    ) -> None:
+        """Take what an upstream call taught: whether the answer of each candidate equals the one that came.
+
+        *decision* is what `decide` returned for the same candidates. None stands for an answer that is no more to be
+        had. *key* is that of the entry now stored for this call; it belongs with those whose answer is equal.
+        """
+
+
+class Learner(Policy, Protocol):
+    """A policy that learns, and shares what it learned with other processes through a store."""
+
+    @property
+    def due(self) -> bool:
+        """Whether enough was learned since the last `refit`."""
+
+    def refit(self) -> None:
+        """Draw the conclusions. Takes up to a second: call it on a thread, one call at a time."""
+
+    def fresh(self) -> bytes:
+        """Return what was learned here since the last call, to be appended to what others learned; may be empty."""
+
+    def absorb(self, evidence: bytes) -> None:
+        """Take what `fresh` returned elsewhere or earlier, or several of those joined. Never raises."""
