@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class Policy(Protocol):
         """
 
 
+@runtime_checkable
 class Learner(Policy, Protocol):
     """A policy that learns, and shares what it learned with other processes through a store."""
 
