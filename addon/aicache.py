@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
@@ -258,10 +259,13 @@ def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: i
 
 def fields(message: http.Message) -> Headers:
     """Return the headers in their order, names in lower case."""
-    return tuple(
-        (name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
-        for name, value in message.headers.fields
-    )
+    return tuple(map(_field, message.headers.fields))
+
+
+@lru_cache(maxsize=1024)
+def _field(raw: tuple[bytes, bytes]) -> tuple[str, str]:
+    """Return one header as text; a client sends nearly the same ones with each call."""
+    return raw[0].decode("latin-1").lower(), raw[1].decode("utf-8", "surrogateescape")
 
 
 def value(head: Headers, name: str) -> str:

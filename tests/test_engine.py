@@ -210,6 +210,9 @@ class Broken:
         if self.error:
             raise self.error
 
+    def excludes(self, key: str) -> bool:
+        return False
+
     def peek(self, key: str) -> Entry | None:
         return None
 

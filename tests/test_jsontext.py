@@ -145,6 +145,15 @@ def test_spelling_does_not_matter(value: Any, indent: Any, random: Any, escaped:
 
 
 @STEADY
+@given(VALUES | st.recursive(st.sampled_from([1.0, -0.0, 1e22, 1e23, 2**53, 2**63, 2**64, 0.1, 5e-324]), st.lists))
+def test_how_most_sdks_write_is_read_as_everything_else(value: Any) -> None:
+    """Compact text takes a faster way through the reader, to the same value of the same types."""
+    compact = jsontext.dumps(value)
+    spaced = b" " + compact
+    assert json.dumps(jsontext.parse(compact)) == json.dumps(jsontext.parse(spaced))
+
+
+@STEADY
 @given(VALUES, VALUES)
 def test_equal_bytes_mean_equal_values(left: Any, right: Any) -> None:
     """Two values have one canonical text only if they are the same value, where True is not 1."""

@@ -146,6 +146,8 @@ class Engine:
         """Return the hit, or why there is none."""
         entry = await self._recorder.just_recorded(key) or self.store.peek(key)
         if entry is None:
+            if self.store.excludes(key):  # most misses: a coroutine and its deadline cost more than all the rest here
+                return "unknown"
             try:
                 entry = await self._got(key)
             except TimeoutError:

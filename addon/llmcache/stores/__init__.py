@@ -17,10 +17,13 @@ EVICTION = ("lru", "lfu", "fifo")
 
 
 class Store(Protocol):
-    """Key -> entry. Every method but `peek` may raise `BackendError`, and nothing else."""
+    """Key -> entry. Every method but `peek` and `excludes` may raise `BackendError`, and nothing else."""
 
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is at hand without waiting for anything; None says nothing about the store."""
+
+    def excludes(self, key: str) -> bool:
+        """Whether the key is surely unknown, said without waiting for anything; False says nothing about the store."""
 
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""

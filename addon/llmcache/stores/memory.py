@@ -144,6 +144,10 @@ class MemoryStore:
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._held)} entries, {self._bytes} bytes>"
 
+    def excludes(self, key: str) -> bool:
+        """Whether the key is unknown: in memory that is known at once."""
+        return key not in self._held and not self._closed
+
     def peek(self, key: str) -> Entry | None:
         """Return the entry: in memory everything is at hand."""
         held = self._held.get(key)

@@ -73,6 +73,10 @@ class NearStore:
         self._kept.move_to_end(key)
         return entry
 
+    def excludes(self, key: str) -> bool:
+        """What the far store says: what is near is only a part of it."""
+        return self._far.excludes(key)
+
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable."""
         if (near := self.peek(key)) is not None:

@@ -60,6 +60,10 @@ class RedisStore:
     def __repr__(self) -> str:
         return f"<RedisStore {self._address}{', left alone' if self._breaker.is_open else ''}>"
 
+    def excludes(self, key: str) -> bool:  # noqa: ARG002 - the protocol
+        """Nothing is known of a Redis without asking it."""
+        return False
+
     def peek(self, key: str) -> Entry | None:  # noqa: ARG002 - the protocol
         """Return None: nothing of a Redis is at hand."""
         return None

@@ -109,12 +109,18 @@ class SqliteStore:
             self._hand_over()
         return entry
 
+    def excludes(self, key: str) -> bool:
+        """Whether the key is surely unknown: nobody else has written since its absence was noted."""
+        known = self._known
+        if known is None or key in self._fresh or self._closed or not known.excludes(key):
+            return False
+        return known.stamp is not None and known.stamp == self._hot.stamp()
+
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable. Never blocks the loop."""
         if (fresh := self._fresh.get(key)) is not None:
             return None if is_over(fresh, self._clock()) else fresh
-        known = self._known
-        if known is not None and known.excludes(key) and known.stamp is not None and known.stamp == self._hot.stamp():
+        if self.excludes(key):
             return None
         entry, stamp = await self._do(self._get, key)
         if entry is not None:
