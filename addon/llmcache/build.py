@@ -20,6 +20,8 @@ from .scope import Scope, read_secret
 from .stats import Observation
 
 if TYPE_CHECKING:
+    from .embed import Embedder
+    from .embedding import Embedding
     from .stores.memory import MemoryStore
     from .stores.near import NearStore
     from .stores.redis import RedisStore
@@ -60,6 +62,26 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
             return NearStore(store, cache.address, channel, cache.near.entries, cache.near.seconds)
         case other:
             raise AssertionError(f"the configuration let the store {other!r} through")
+
+
+def open_embedder(embedding: Embedding) -> Embedder:
+    """Return what turns questions into vectors; it loads its model or connects on first use, and remembers vectors.
+
+    Raises `BackendError` when what it needs is not installed.
+    """
+    from .embed.memo import Memo  # noqa: PLC0415 - see the module's docstring
+
+    return Memo(_embedder(embedding))
+
+
+def _embedder(embedding: Embedding) -> Embedder:
+    match embedding.type:
+        case "wordllama":
+            from .embed.wordllama import open_wordllama  # noqa: PLC0415 - see the module's docstring
+
+            return open_wordllama()
+        case other:
+            raise AssertionError(f"the configuration let the embedder {other!r} through")
 
 
 def _records(settings: config.Config) -> Records:

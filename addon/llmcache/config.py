@@ -16,7 +16,7 @@ import yaml
 
 from . import higress
 from .caching import Cache, check_cache, override_store, read_cache
-from .embedding import Embedding, read_embedding
+from .embedding import LOCAL, Embedding, read_embedding
 from .gjson import Query, compile_path
 from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
@@ -178,6 +178,7 @@ def _read(root: Section) -> Config:
     vector = read_vector(root.section("vector")) if root.ask("vector") else None
     embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
     stored = read_cache(root.section("cache"))
+    semantic = _read_semantic(root, compat)
     return Config(
         mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
         compat=compat,
@@ -199,9 +200,9 @@ def _read(root: Section) -> Config:
         limits=_read_limits(root.section("limits")),
         deadlines=Deadlines(root.section("deadlines").read("store", PATIENCE.get(stored.type, 1000), milliseconds)),
         admit=_read_admit(root.section("admit")),
-        enable_semantic_cache=_read_semantic(root, compat),
+        enable_semantic_cache=semantic,
         vector=vector,
-        embedding=embedding,
+        embedding=embedding or (Embedding(LOCAL) if semantic else None),
         explicit=frozenset(root.changed),
     )
 
@@ -263,8 +264,10 @@ def _check_blocks(root: Section, config: Config) -> None:
     cached = root.has("cache") or root.section("cache").settings
     if config.compat == "higress" and not blocks and not cached:
         root.problem("compat", "`higress` wants a block cache, vector or embedding; write `cache: {type: sqlite}`")
-    if blocks == ["vector"]:
-        root.problem("vector", "needs an `embedding:` block too, which turns questions into vectors")
+    if blocks == ["vector"] and not config.enable_semantic_cache:
+        root.problem(
+            "vector", "needs an `embedding:` block too, which turns questions into vectors; such as `{type: wordllama}`"
+        )
     if blocks == ["embedding"]:
         root.warning("embedding", "does nothing without a `vector:` block")
     if blocks or config.enable_semantic_cache:

@@ -65,7 +65,11 @@ class _Embedder:
     required: tuple[str, ...] = ()
 
 
+LOCAL = "wordllama"
+"""The embedder where semantic answers are wanted and none is named."""
+
 EMBEDDERS: dict[str, _Embedder] = {
+    LOCAL: _Embedder(model="l2_supercat_256"),
     "dashscope": _Embedder("dashscope.aliyuncs.com", 443, "text-embedding-v2", ("apiKey",)),
     "openai": _Embedder("api.openai.com", 443, "text-embedding-3-small", ("apiKey",)),
     "azure": _Embedder("", 443, "text-embedding-ada-002", ("serviceHost", "apiKey", "apiVersion")),
@@ -77,4 +81,4 @@ EMBEDDERS: dict[str, _Embedder] = {
     "textin": _Embedder("api.textin.com", 443, "", ("textinAppId", "textinSecretCode", "textinMatryoshkaDim")),
     "xfyun": _Embedder("emb-cn-huabei-1.xf-yun.com", 443, "", ("apiKey", "appId", "apiSecret")),
 }
-"""The embedding providers of Higress with its defaults."""
+"""What turns text into vectors: a model of our own, and the providers of Higress with its defaults."""

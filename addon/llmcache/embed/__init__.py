@@ -21,6 +21,10 @@ Vector = NDArray[np.float32]
 """Shape (dim,), unit length."""
 
 
+class TextError(BackendError):
+    """This text cannot be embedded, and it is no fault of the embedder: others still can."""
+
+
 class Embedder(Protocol):
     """Text -> vector. `embed` may raise `BackendError`, and nothing else."""
 
@@ -36,14 +40,26 @@ class Embedder(Protocol):
         """Let go of every resource. May be called twice."""
 
 
+def check(texts: Sequence[str]) -> None:
+    """Raise `TextError` for a text that has nothing to compare, or that is no Unicode (half of a surrogate pair)."""
+    for text in texts:
+        if not text.strip():
+            raise TextError("a question without text has no meaning to compare")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise TextError("a question that is no Unicode text has no meaning to compare") from error
+
+
 def unit(values: ArrayLike, rows: int, dim: int | None = None) -> Vectors:
     """Return *values* as *rows* unit vectors. Raises `BackendError` for what is no vector to compare by.
 
     Those are values of another shape, of another dimension than *dim* (None: any), not finite, or of length zero.
     """
     try:
-        found: NDArray[Any] = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            found: NDArray[Any] = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
         raise BackendError("the embedding provider sent something else than lists of numbers") from error
     if found.ndim != 2 or found.shape[0] != rows or not found.shape[1]:  # noqa: PLR2004 - rows and columns
         raise BackendError(f"the embedding provider sent an array of shape {found.shape} for {rows} texts")

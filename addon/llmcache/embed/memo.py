@@ -1,0 +1,89 @@
+"""The same text is never embedded twice: a bounded memory of vectors, and one request for all who ask at once.
+
+It is an `Embedder` around another, and knows neither provider nor network.
+A caller that gives up waiting does not end the request: its vector is there for who asks next.
+Entry point: `Memo`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..chat import BackendError
+from . import Embedder, Vector, Vectors, check
+
+ENTRIES = 4096
+"""Vectors that are kept: 4 MiB of WordLlama's, 24 MiB where a vector has 1536 numbers."""
+
+Rows = dict[bytes, Vector]
+
+
+class Memo:
+    """Asks *inner* for what it does not remember. The texts themselves are not kept, only their digests."""
+
+    def __init__(self, inner: Embedder, entries: int = ENTRIES) -> None:
+        self.name, self.window = inner.name, inner.window
+        self._inner, self._entries = inner, entries
+        self._known: OrderedDict[bytes, Vector] = OrderedDict()
+        self._flights: dict[bytes, asyncio.Task[Rows]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Memo of {self.name}, {len(self._known)} known, {len(self._flights)} on their way>"
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector for each text. Raises what *inner* raises; a failure is not remembered."""
+        check(texts)
+        keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
+        rows = self._recall(keys)
+        wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in rows}
+        for flight in self._board(wanted):
+            rows |= await self._await(flight)
+        return np.stack([rows[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
+
+    async def _await(self, flight: asyncio.Task[Rows]) -> Rows:
+        try:
+            return await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            if flight.cancelled():
+                raise BackendError(f"{self.name} is closed") from None
+            raise
+
+    def _recall(self, keys: Sequence[bytes]) -> Rows:
+        rows = {key: self._known[key] for key in keys if key in self._known}
+        for key in rows:
+            self._known.move_to_end(key)
+        return rows
+
+    def _board(self, wanted: dict[bytes, str]) -> set[asyncio.Task[Rows]]:
+        """Return the requests that bring what is *wanted*: those under way, and one more for the rest."""
+        fresh = {key: text for key, text in wanted.items() if key not in self._flights}
+        if fresh:
+            flight = asyncio.get_running_loop().create_task(self._fetch(fresh))
+            flight.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who waited may be gone
+            self._flights |= dict.fromkeys(fresh, flight)
+        return {self._flights[key] for key in wanted}
+
+    async def _fetch(self, fresh: dict[bytes, str]) -> Rows:
+        try:
+            vectors = await self._inner.embed(list(fresh.values()))
+        finally:
+            for key in fresh:
+                del self._flights[key]
+        rows = dict(zip(fresh, map(np.copy, vectors), strict=True))
+        self._known |= rows
+        while len(self._known) > self._entries:
+            self._known.popitem(last=False)
+        return rows
+
+    async def close(self) -> None:
+        """End what is under way, and close the embedder inside."""
+        flights = set(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+        await self._inner.close()
