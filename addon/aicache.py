@@ -16,8 +16,10 @@ from typing import assert_never
 
 from llmcache import capture, config, wire
 from llmcache.build import build_engine
-from llmcache.chat import BackendError, Bypass, Entry, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
+from llmcache.chat import BackendError, Bypass, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
+from llmcache.control import read_control
 from llmcache.engine import Engine
+from llmcache.freshness import age
 from llmcache.recorder import Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
@@ -167,21 +169,22 @@ class AiCache:
             return
         request, reason = read_request(flow, host, path, query, engine.rules.max_request)
         skip = own_headers(flow, request)
+        control = read_control(request.headers)
         outcome: Outcome
         ticket: Ticket | None = None
         if reason or skip:
-            outcome = engine.bypass(request, reason or "skip-header")
+            outcome = engine.bypass(request, reason or "skip-header", control)
         else:
-            outcome, ticket = await engine.lookup(dialect, request)
+            outcome, ticket = await engine.lookup(dialect, request, control)
         match outcome:
             case Hit():
                 answer(flow, outcome)
-            case Refusal(message=message):
-                flow.response = refusal(dialect, message)
+            case Refusal():
+                flow.response = refusal(dialect, outcome.message, outcome.status)
             case Bypass(reason=reason):
                 flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
-            case Miss():
-                flow.metadata[STATUS] = "aicache; fwd=miss"
+            case Miss(reason=reason):
+                flow.metadata[STATUS] = f"aicache; fwd={FORWARDED.get(reason, 'miss')}"
                 flow.metadata[TICKET] = ticket
             case _:
                 assert_never(outcome)
@@ -287,7 +290,7 @@ def answer(flow: http.HTTPFlow, hit: Hit) -> None:
     head += [
         (b"content-length", b"%d" % len(body)),
         (b"cache-status", status.encode()),
-        (b"age", b"%d" % age(hit.entry)),
+        (b"age", b"%d" % age(hit.entry, time.time())),
     ]
     now = time.time()
     flow.response = http.Response(b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(head), body, None, now, now)
@@ -301,11 +304,6 @@ def cache_status(hit: Hit) -> str:
     )
 
 
-def age(entry: Entry) -> int:
-    """Return the whole seconds since *entry* was recorded (RFC 9111 section 5.1), never negative."""
-    return max(0, int(time.time() - entry.created))
-
-
 def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
     """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
     if before := value(head, "cache-status"):
@@ -314,11 +312,11 @@ def add_cache_status(response: http.Response, head: Headers, member: str) -> Non
         response.headers.fields += ((b"cache-status", member.encode()),)
 
 
-def refusal(dialect: wire.Dialect | None, message: str) -> http.Response:
-    """Return the 424 of replay mode: SDKs neither retry it nor take it for the provider's own."""
-    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", "aicache_no_recording")
+def refusal(dialect: wire.Dialect | None, message: str, status: int = 424) -> http.Response:
+    """Return the refusal of replay mode (424) or of `only-if-cached` (504): SDKs do not retry it."""
+    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", REFUSALS[status])
     head = {"content-type": "application/json", "x-should-retry": "false", "cache-status": "aicache; detail=refused"}
-    return http.Response.make(424, body, head)
+    return http.Response.make(status, body, head)
 
 
 def collected(form: Form, head: Headers, limit: int) -> bool:
@@ -357,6 +355,9 @@ def framed(response: http.Response, head: Headers) -> bool:
 OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
+FORWARDED = {"no-cache": "request", "max-age": "request"}
+"""What RFC 9211 calls the reasons of a miss that are not plainly `miss`."""
 STATUS, TICKET, HEAD, TEE = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee"
 STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 TRANSPARENT = tuple(

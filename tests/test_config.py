@@ -22,6 +22,7 @@ from llmcache.config import (
     load,
 )
 from llmcache.gjson import compile_path
+from llmcache.isolation import Namespace
 from llmcache.templates import DEFAULT_JSON, DEFAULT_STREAM, compile_json, compile_stream
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
@@ -128,8 +129,14 @@ def value(config, name):
         pytest.param("scope: shared", "scope", Scope("shared"), id="scope-word"),
         pytest.param("scope: {mode: shared, secret: s}", "scope", Scope("shared", "s"), id="scope-block"),
         pytest.param("scope: {secret: 0123}", "scope", Scope("credential", "0123"), id="secret-as-written"),
-        pytest.param("namespace: no", "namespace", "no", id="namespace-that-yaml-reads-as-false"),
-        pytest.param("namespace: 2026-01-01", "namespace", "2026-01-01", id="namespace-that-yaml-reads-as-date"),
+        pytest.param("namespace: no", "namespace.name", "no", id="namespace-that-yaml-reads-as-false"),
+        pytest.param("namespace: 2026-01-01", "namespace.name", "2026-01-01", id="namespace-that-yaml-reads-as-date"),
+        pytest.param(
+            "namespace: {name: a, hosts: {API.x.com: b, '*.y': c}, header: no}",
+            "namespace",
+            Namespace("a", (("api.x.com", "b"), ("*.y", "c")), header=False),
+            id="namespace-block",
+        ),
         pytest.param("match: {hosts: [API.x.com, '*.y']}", "match.hosts", ("api.x.com", "*.y"), id="hosts"),
         pytest.param("match: {hosts: api.x.com}", "match.hosts", ("api.x.com",), id="one-host"),
         pytest.param("cache: {type: memory}", "cache.type", "memory", id="memory"),
@@ -155,7 +162,7 @@ def value(config, name):
         pytest.param("cacheKeyStrategy: allQuestions", "cache_key_strategy", "allQuestions", id="strategy"),
         pytest.param("cacheKeyFrom: a.b", "cache_key_from.path", "a.b", id="path"),
         pytest.param("cacheKeyFrom: a.b", "explicit", frozenset(["cacheKeyFrom"]), id="explicit"),
-        pytest.param("a: &x 1\n".replace("a", "namespace") + "mode: off", "namespace", "1", id="anchor"),
+        pytest.param("a: &x 1\n".replace("a", "namespace") + "mode: off", "namespace.name", "1", id="anchor"),
         pytest.param("responseTemplate: '\"%s\"'", "response_template", compile_json('"%s"'), id="template"),
         pytest.param(
             'streamResponseTemplate: |\n  data: "%s"',

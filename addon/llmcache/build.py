@@ -98,11 +98,17 @@ def _records(settings: config.Config) -> Records:
 
 def open_scope(settings: config.Config) -> Scope:
     """Return what keeps users apart: the key of the credential digest, kept beside the store, and the namespace."""
+    names = settings.namespace.name, settings.namespace.hosts
     if settings.scope.mode == "shared":
-        return Scope(None, settings.namespace)
+        return Scope(None, *names)
+    return Scope(_secret(settings), *names)
+
+
+def _secret(settings: config.Config) -> bytes:
+    """Return the key of digests: the user's, or one of our own that is made on first use."""
     if settings.scope.secret:
-        return Scope(settings.scope.secret.encode()[:64], settings.namespace)
-    return Scope(read_secret(scope_key_path(settings.cache)), settings.namespace)
+        return settings.scope.secret.encode()[:64]
+    return read_secret(scope_key_path(settings.cache))
 
 
 def scope_key_path(cache: Cache) -> Path:
@@ -119,6 +125,7 @@ def rules(settings: config.Config) -> Rules:
         paths=settings.match.paths,
         question=_question(settings, higress=higress),
         answer=answer,
+        header_namespaces=settings.namespace.header,
         higress_prefix=settings.cache.key_prefix if higress else None,
         admission=Admission(
             finish_reasons=settings.admit.finish_reasons,

@@ -178,9 +178,11 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Nothing recorded answers the call, and nothing may leave (replay mode)."""
+    """Nothing recorded answers the call, and nothing may leave: in replay mode, or because the request says so."""
 
     message: str
+    reason: str = "unknown"
+    status: int = 424
 
 
 Outcome = Hit | Miss | Bypass | Refusal

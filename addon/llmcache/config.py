@@ -18,6 +18,7 @@ from . import higress
 from .caching import Cache, check_cache, override_store, read_cache
 from .embedding import LOCAL, Embedding, read_embedding
 from .gjson import Query, compile_path
+from .isolation import Namespace, Scope, ask_blocks, read_namespace, read_scope
 from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 from .vectors import Vector, read_vector
@@ -45,16 +46,6 @@ class ConfigError(Exception):
 def _query(path: str) -> Query:
     """Compile *path* once, so that equal paths are the same query."""
     return compile_path(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What may never share answers."""
-
-    mode: str = "credential"
-    """`credential` (each credential has its own answers) or `shared`."""
-    secret: str = field(default="", repr=False)
-    """The key of the keyed digest that stands for a credential; empty lets the store make and keep one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +91,8 @@ class Config:
     """`cache`, `record`, `replay` or `off`."""
     compat: str = "none"
     """`none`, or `higress` for its key rule and its templates."""
-    scope: Scope = Scope()
-    namespace: str = ""
+    scope: Scope = field(default_factory=Scope)
+    namespace: Namespace = field(default_factory=Namespace)
     match: Match = Match()
     cache: Cache = field(default_factory=Cache)
     cache_key_strategy: str = "lastQuestion"
@@ -151,8 +142,7 @@ def known_settings() -> frozenset[str]:
     _read(root)
     read_vector(root.section("vector"))
     read_embedding(root.section("embedding"))
-    root.section("scope").ask("mode")
-    root.section("scope").ask("secret")
+    ask_blocks(root)
     return frozenset(notes.known)
 
 
@@ -182,8 +172,8 @@ def _read(root: Section) -> Config:
     return Config(
         mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
         compat=compat,
-        scope=_read_scope(root),
-        namespace=root.read("namespace", "", text),
+        scope=read_scope(root),
+        namespace=read_namespace(root),
         match=_read_match(root.section("match")),
         cache=stored,
         cache_key_strategy=root.read(
@@ -205,16 +195,6 @@ def _read(root: Section) -> Config:
         embedding=embedding or (Embedding(LOCAL) if semantic else None),
         explicit=frozenset(root.changed),
     )
-
-
-def _read_scope(root: Section) -> Scope:
-    """Read `scope: WORD` or `scope: {mode: WORD, secret: TEXT}`."""
-    modes = choice("credential", "shared")
-    setting = root.ask("scope")
-    if setting is None or not isinstance(setting.node, yaml.MappingNode):
-        return Scope(root.read("scope", "credential", modes))
-    block = root.section("scope")
-    return Scope(block.read("mode", "credential", modes), block.read("secret", "", text))
 
 
 def _read_match(block: Section) -> Match:
@@ -260,6 +240,8 @@ def _read_semantic(root: Section, compat: str) -> bool:
 
 def _check_blocks(root: Section, config: Config) -> None:
     """Check which of cache, vector and embedding there are, and warn of what this version does not do."""
+    if config.compat == "higress" and config.namespace != Namespace():
+        root.problem("namespace", "does nothing with `compat: higress`, where only the question is the key; remove one")
     blocks = [name for name in ("vector", "embedding") if root.has(name)]
     cached = root.has("cache") or root.section("cache").settings
     if config.compat == "higress" and not blocks and not cached:

@@ -31,6 +31,8 @@ from .chat import (
     Request,
     WireError,
 )
+from .control import NOTHING, Control
+from .freshness import too_old
 from .question import QuestionRule
 from .recorder import INLINE, Admission, Recorder, Ticket
 from .scope import Scope
@@ -55,6 +57,8 @@ class Rules:
     """None replays what was recorded; else templates may shape hits."""
     higress_prefix: str | None = None
     """Not None: keys are this prefix and the question, and nothing else (`compat: higress`)."""
+    header_namespaces: bool = True
+    """Whether a request may ask for a namespace of its own, inside the configured one."""
     admission: Admission = field(default_factory=Admission)
     max_request: int = 20_000_000
     """Bytes of a request above which it is not even parsed."""
@@ -99,50 +103,68 @@ class Engine:
     def _named(self, path: str) -> wire.Dialect | None:
         return named if any(fnmatchcase(path, glob) for glob in self.rules.paths) else None
 
-    async def lookup(self, dialect: wire.Dialect, request: Request) -> tuple[Outcome, Ticket | None]:
+    async def lookup(
+        self, dialect: wire.Dialect, request: Request, control: Control = NOTHING
+    ) -> tuple[Outcome, Ticket | None]:
         """Say what becomes of *request*; with a `Miss` comes the ticket that `record` wants."""
         started = time.perf_counter()
         call = dialect.call(request)
-        if isinstance(call, Bypass):
-            return self.bypass(request, call.reason), None
-        outcome, ticket = await self._decide(dialect, call)
+        reason = call.reason if isinstance(call, Bypass) else self._unheeded(control)
+        if isinstance(call, Bypass) or reason:
+            return self.bypass(request, reason, control), None
+        outcome, ticket = await self._decide(dialect, call, control)
+        if control.only_if_cached and isinstance(outcome, Miss | Bypass):
+            outcome, ticket = _not_cached(outcome.reason), None
         self._observed(call, outcome, time.perf_counter() - started)
         return outcome, ticket
 
-    def bypass(self, request: Request, reason: str) -> Bypass | Refusal:
+    def bypass(self, request: Request, reason: str, control: Control = NOTHING) -> Bypass | Refusal:
         """Pass *request* on for *reason*; where nothing may leave, refuse it."""
-        outcome = Refusal(f"cannot be answered from recordings: {reason}") if self.replaying else Bypass(reason)
-        kind = "refusal" if self.replaying else "bypass"
+        outcome: Bypass | Refusal = self._pass(reason)
+        if control.only_if_cached and isinstance(outcome, Bypass):
+            outcome = _not_cached(reason)
+        kind = "refusal" if isinstance(outcome, Refusal) else "bypass"
         self.observe(Observation(kind, reason, host=request.host, path=request.path))
         return outcome
+
+    def _unheeded(self, control: Control) -> str:
+        """Return why the cache cannot do what *control* asks, or nothing."""
+        if control.malformed:
+            return "control-malformed"
+        allowed = self.rules.header_namespaces and self.rules.higress_prefix is None
+        return "namespace-not-allowed" if control.namespace and not allowed else ""
 
     @property
     def replaying(self) -> bool:
         """Whether nothing may go upstream."""
         return self.rules.mode == "replay"
 
-    async def _decide(self, dialect: wire.Dialect, call: Call) -> tuple[Outcome, Ticket | None]:
+    async def _decide(self, dialect: wire.Dialect, call: Call, control: Control) -> tuple[Outcome, Ticket | None]:
         question = self.rules.question.question(dialect, call)
         if self.rules.question.strategy == "disabled":
             return self._pass("strategy-disabled"), None
         if not question:
             return self._pass("no-question"), None
-        identity = fingerprint.identity(call, self.scope)
+        identity = fingerprint.identity(call, self.scope, control.namespace)
         prefix = self.rules.higress_prefix
         key = fingerprint.key(identity) if prefix is None else prefix + question
-        if self.rules.mode == "record":
-            return Miss("record"), Ticket(dialect, call, key, identity, question, "record")
-        found = await self._find(dialect, call, key)
+        found = self._unread(control) or await self._find(dialect, call, key, control)
         if isinstance(found, Hit):
             return found, None
         if self.replaying:
             return await self._refuse(call, identity, found), None
-        return Miss(found), Ticket(dialect, call, key, identity, question, found)
+        return Miss(found), Ticket(dialect, call, key, identity, question, found, control)
+
+    def _unread(self, control: Control) -> str:
+        """Return why the store is not even asked, or nothing. In replay there is nothing else to ask."""
+        if self.rules.mode == "record":
+            return "record"
+        return "no-cache" if control.no_cache and not self.replaying else ""
 
     def _pass(self, reason: str) -> Bypass | Refusal:
         return Refusal(f"cannot be answered from recordings: {reason}") if self.replaying else Bypass(reason)
 
-    async def _find(self, dialect: wire.Dialect, call: Call, key: str) -> Hit | str:
+    async def _find(self, dialect: wire.Dialect, call: Call, key: str, control: Control) -> Hit | str:
         """Return the hit, or why there is none."""
         entry = await self._recorder.just_recorded(key) or self.store.peek(key)
         if entry is None:
@@ -157,6 +179,8 @@ class Engine:
             self._works("reading")
         if entry is None:
             return "unknown"
+        if not self.replaying and too_old(entry, self.clock(), control):
+            return "max-age"
         try:
             return Hit(entry, await self._written(dialect, entry, call))
         except Lossy as loss:
@@ -188,7 +212,10 @@ class Engine:
 
     def record(self, ticket: Ticket, exchange: Exchange) -> None:
         """Take what came from upstream, to be judged and stored in the background; nobody waits for it."""
-        self._recorder.take(ticket, exchange)
+        if ticket.control.no_store:
+            self.abandon(ticket, "no-store", exchange.seconds)
+        else:
+            self._recorder.take(ticket, exchange)
 
     def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
         """Let go of a ticket whose reply is not to be stored."""
@@ -219,8 +246,8 @@ class Engine:
                 self.observe(observed(call, "hit", kind, seconds, saved=entry.seconds, usage=entry.usage))
             case Bypass(reason=reason):
                 self.observe(observed(call, "bypass", reason, seconds))
-            case Refusal():
-                self.observe(observed(call, "refusal", "unknown", seconds))
+            case Refusal(reason=reason):
+                self.observe(observed(call, "refusal", reason, seconds))
             case Miss():
                 pass
 
@@ -228,3 +255,8 @@ class Engine:
         """Store what was accepted, within *bound* seconds, and let go of everything."""
         await self._recorder.close(bound)
         await self.store.close()
+
+
+def _not_cached(reason: str) -> Refusal:
+    """Return the answer to `only-if-cached` where nothing stored answers (RFC 9111 section 5.2.1.7)."""
+    return Refusal(f"no stored answer, and the request has `only-if-cached`: {reason}", "only-if-cached", 504)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from .answer import AnswerRule
 from .capture import Exchange, reply_of
 from .chat import BackendError, Call, Entry, Incomplete, Usage, WireError
+from .control import NOTHING, Control
 from .stats import Observation, observed
 from .stores import Store
 from .wire import Dialect
@@ -42,6 +43,8 @@ class Ticket:
     question: str
     reason: str
     """Why it was a miss."""
+    control: Control = NOTHING
+    """What the request asked of the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,7 @@ class Recorder:
         if self.admission.answer and not self.admission.answer.text(reply, form).strip():
             return Incomplete("no-answer-text")
         now = self.clock()
+        ttl = ticket.control.ttl or self.admission.ttl
         return Entry(
             key=ticket.key,
             dialect=call.dialect,
@@ -191,7 +195,7 @@ class Recorder:
             form=form,
             reply=reply,
             created=now,
-            expires=now + self.admission.ttl if self.admission.ttl else None,
+            expires=now + ttl if ttl else None,
             usage=verdict.usage,
             seconds=exchange.seconds,
             request=ticket.identity,

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
 
@@ -23,10 +24,19 @@ class Scope:
     secret: bytes | None = field(repr=False)
     """The key of the digest; None where credentials share one cache by choice."""
     namespace: str = ""
+    """Of the hosts that have none of their own."""
+    hosts: tuple[tuple[str, str], ...] = ()
+    """(glob on the provider's name, namespace); the first that fits counts."""
 
-    def of(self, request: Request) -> dict[str, str]:
-        """Return the scope of *request*: its namespace, and the digest of its credential."""
-        scope = {"namespace": self.namespace} if self.namespace else {}
+    def of(self, request: Request, asked: str = "") -> dict[str, str]:
+        """Return the scope of *request*: its namespace, the one *asked* for inside that, and the credential's digest.
+
+        The two namespaces are two fields: whatever a request asks for, it stays inside the one that is configured.
+        """
+        namespace = next((name for glob, name in self.hosts if fnmatchcase(request.host, glob)), self.namespace)
+        scope = {"namespace": namespace} if namespace else {}
+        if asked:
+            scope["asked"] = asked
         if self.secret is not None:
             digest = blake2b(credential(request).encode("utf-8", "surrogatepass"), key=self.secret, digest_size=16)
             scope["credential"] = digest.hexdigest()
