@@ -30,6 +30,7 @@ FLOORS = (
         "freshness",
         "addresses",
         "breaker",
+        "httpclient",
     },
     {
         "wire",
@@ -52,7 +53,7 @@ FLOORS = (
 )
 """From the ground up; a part is a file or a folder of the package."""
 GIVEN = {"orjson", "yaml"}
-SEMANTIC = {"embed", "index", "semantic", "nearby"}
+SEMANTIC = {"embed", "index", "semantic", "nearby", "httpclient"}
 """What is imported only where semantic answers were asked for, and so may import numpy and requests."""
 """What requirements.txt always installs; every other package is a driver, and is imported where it was chosen."""
 DRIVERS = {
