@@ -252,6 +252,17 @@ def test_credentials_are_not_shown(read):
         pytest.param("cache: {maxEntries: 0}", "1: cache.maxEntries", ["1 and more"], id="no-entries"),
         pytest.param("cache: {eviction: lur}", "1: cache.eviction", ["lru, lfu, fifo", "`lru`"], id="eviction"),
         pytest.param("cache: {path: $NO_SUCH/x}", "1: cache.path", ["`$NO_SUCH`"], id="unset-variable"),
+        pytest.param(
+            "compat: higress\ncache: {encrypt: true}",
+            "2: cache.encrypt",
+            ["compat: higress", "remove one"],
+            id="sealed",
+        ),
+        pytest.param(
+            "compat: higress\nnamespace: a\ncache: {type: memory}", "2: namespace", ["only the question"], id="named"
+        ),
+        pytest.param("namespace: {hosts: [a]}", "1: namespace.hosts", ["no block"], id="hosts-as-list"),
+        pytest.param("namespace: {hosts: {a.b: ''}}", "1: namespace.hosts", ["`a.b` has no namespace"], id="no-name"),
         pytest.param("cache: {path: [x]}", "1: cache.path", ["a list where text"], id="path-as-list"),
         pytest.param('cache: {path: "a\\0b"}', "1: cache.path", ["null byte"], id="path-null-byte"),
         pytest.param("cache: {servicePort: 70000}", "1: cache.servicePort", ["1 to 65535"], id="port"),

@@ -45,7 +45,7 @@ FLOORS = (
         "vectors",
         "stores",
     },
-    {"question", "answer", "stats", "explain", "prices", "semantic"},
+    {"question", "sealing", "answer", "stats", "explain", "prices", "semantic"},
     {"embed", "index"},
     {"recorder"},
     {"engine"},
@@ -60,6 +60,7 @@ DRIVERS = {
     "stores.redis": {"redis"},
     "stores.redis_client": {"redis"},
     "stores.redis_records": {"zstandard"},
+    "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""
 LINES = 400

@@ -18,6 +18,7 @@ from .question import QuestionRule
 from .recorder import Admission
 from .scope import Scope, read_secret
 from .stats import Observation
+from .stores import Seal
 
 if TYPE_CHECKING:
     from .embed import Embedder
@@ -34,7 +35,7 @@ PREFIX = "aicache:"
 
 def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
     """Return the engine that *settings* describe. Raises `BackendError` when the scope key cannot be read."""
-    return Engine(open_store(settings), open_scope(settings), rules(settings), observe)
+    return Engine(open_store(settings), open_scope(settings), rules(settings), observe, seal=open_seal(settings))
 
 
 def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore:
@@ -102,6 +103,15 @@ def open_scope(settings: config.Config) -> Scope:
     if settings.scope.mode == "shared":
         return Scope(None, *names)
     return Scope(_secret(settings), *names)
+
+
+def open_seal(settings: config.Config) -> Seal | None:
+    """Return what seals entries, or None where nobody wants it, or nothing is written anywhere."""
+    if not settings.cache.encrypt or settings.cache.type == "memory":
+        return None
+    from .sealing import Sealer  # noqa: PLC0415 - see the module's docstring
+
+    return Sealer(_secret(settings))
 
 
 def _secret(settings: config.Config) -> bytes:

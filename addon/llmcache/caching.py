@@ -59,6 +59,8 @@ class Cache:
     address: Address | None = field(default=None, repr=False)
     """Where the Redis is, of `url` or of the settings above; None for other stores."""
     near: Near = Near()
+    encrypt: bool = False
+    """Whether entries are sealed for their own calls."""
 
 
 def read_cache(block: Section) -> Cache:
@@ -80,6 +82,7 @@ def read_cache(block: Section) -> Cache:
         timeout=block.read("timeout", 10_000, whole()),
         database=block.read("database", 0, whole()),
         near=_read_near(block.section("near")),
+        encrypt=block.read("encrypt", False, flag),
     )
     url, tls = block.read("url", None, _url), _read_tls(block)
     client_name = block.read("clientName", "aicache", text)
@@ -103,6 +106,8 @@ def override_store(block: Section, store: str) -> None:
 
 def check_cache(block: Section, cache: Cache) -> None:
     """Note what does not go together."""
+    if cache.encrypt and cache.type == "memory":
+        block.warning("encrypt", "is not used by `type: memory`, which writes nothing anywhere")
     if cache.type != "redis":
         for name in REDIS_ONLY:
             if name in block.changed:

@@ -56,6 +56,9 @@ class Form:
 BARE = Form("raw", frozenset({"answer"}))
 """The form of a record that is the answer's text and nothing else, such as those of Higress."""
 
+SEALED = Form("raw", frozenset({"sealed"}))
+"""The form of an entry that only its own call can open (`cache.encrypt`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

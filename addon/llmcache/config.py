@@ -242,6 +242,9 @@ def _check_blocks(root: Section, config: Config) -> None:
     """Check which of cache, vector and embedding there are, and warn of what this version does not do."""
     if config.compat == "higress" and config.namespace != Namespace():
         root.problem("namespace", "does nothing with `compat: higress`, where only the question is the key; remove one")
+    if config.cache.encrypt and (config.compat == "higress" or config.enable_semantic_cache):
+        other = "compat: higress" if config.compat == "higress" else "enableSemanticCache: true"
+        root.section("cache").problem("encrypt", f"does not go with `{other}`, which keeps texts readable; remove one")
     blocks = [name for name in ("vector", "embedding") if root.has(name)]
     cached = root.has("cache") or root.section("cache").settings
     if config.compat == "higress" and not blocks and not cached:

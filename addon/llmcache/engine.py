@@ -37,10 +37,14 @@ from .question import QuestionRule
 from .recorder import INLINE, Admission, Recorder, Ticket
 from .scope import Scope
 from .stats import Observation, observed
-from .stores import Store
+from .stores import Seal, Store, is_over
 from .wire import named, passed
 
 log = logging.getLogger("aicache.engine")
+
+
+LARGE = 250_000
+"""Bytes above which a sealed entry is opened on a thread: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class Engine:
     rules: Rules = Rules()
     observe: Callable[[Observation], None] = lambda _: None
     clock: Callable[[], float] = time.time
+    seal: Seal | None = None
+    """None where entries are stored as they are."""
+    _told_of_seal: bool = False
     _failing: str = ""
     """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
 
@@ -84,7 +91,7 @@ class Engine:
         """Make the part that records."""
         failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
         parts = (self.store, self.rules.admission, self.observe, failed, works)
-        self._recorder = Recorder(*parts, clock=self.clock)
+        self._recorder = Recorder(*parts, clock=self.clock, seal=self.seal)
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
@@ -147,8 +154,8 @@ class Engine:
             return self._pass("no-question"), None
         identity = fingerprint.identity(call, self.scope, control.namespace)
         prefix = self.rules.higress_prefix
-        key = fingerprint.key(identity) if prefix is None else prefix + question
-        found = self._unread(control) or await self._find(dialect, call, key, control)
+        key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
+        found = self._unread(control) or await self._find(dialect, call, key, identity, control)
         if isinstance(found, Hit):
             return found, None
         if self.replaying:
@@ -164,9 +171,26 @@ class Engine:
     def _pass(self, reason: str) -> Bypass | Refusal:
         return Refusal(f"cannot be answered from recordings: {reason}") if self.replaying else Bypass(reason)
 
-    async def _find(self, dialect: wire.Dialect, call: Call, key: str, control: Control) -> Hit | str:
+    async def _find(self, dialect: wire.Dialect, call: Call, key: str, identity: bytes, control: Control) -> Hit | str:
         """Return the hit, or why there is none."""
-        entry = await self._recorder.just_recorded(key) or self.store.peek(key)
+        entry = await self._held(key, identity)
+        if isinstance(entry, str):
+            return entry
+        if not self.replaying and too_old(entry, self.clock(), control):
+            return "max-age"
+        try:
+            return Hit(entry, await self._written(dialect, entry, call))
+        except Lossy as loss:
+            return f"form-{loss}"
+        except (WireError, ValueError):
+            log.exception("entry %s cannot be read as %s; the call goes on as a miss", key, entry.dialect)
+            return "unreadable"
+
+    async def _held(self, key: str, identity: bytes) -> Entry | str:
+        """Return the entry, or why there is none."""
+        if recorded := await self._recorder.just_recorded(key):
+            return recorded
+        entry = self.store.peek(key)
         if entry is None:
             if self.store.excludes(key):  # most misses: a coroutine and its deadline cost more than all the rest here
                 return "unknown"
@@ -179,20 +203,26 @@ class Engine:
             self._works("reading")
         if entry is None:
             return "unknown"
-        if not self.replaying and too_old(entry, self.clock(), control):
-            return "max-age"
-        try:
-            return Hit(entry, await self._written(dialect, entry, call))
-        except Lossy as loss:
-            return f"form-{loss}"
-        except (WireError, ValueError):
-            log.exception("entry %s cannot be read as %s; the call goes on as a miss", key, entry.dialect)
-            return "unreadable"
+        return await self._opened(entry, identity, self.seal) if self.seal else entry
 
     async def _got(self, key: str) -> Entry | None:
         """Read the entry within the deadline; in replay, where there is nothing else, however long it takes."""
         async with asyncio.timeout(None if self.replaying else self.rules.deadline):
             return await self.store.get(key)
+
+    async def _opened(self, entry: Entry, identity: bytes, seal: Seal) -> Entry | str:
+        """Return what is in a sealed entry; one that we have not sealed for this call is not there."""
+        try:
+            if len(entry.reply.body) < LARGE:
+                opened = seal.open(entry, identity)
+            else:
+                opened = await asyncio.to_thread(seal.open, entry, identity)
+        except ValueError as error:
+            if not self._told_of_seal:
+                log.warning("entry %s is not there: %s; further ones are counted, not told", entry.key, error)
+            self._told_of_seal = True
+            return "seal-broken"
+        return "unknown" if is_over(opened, self.clock()) else opened
 
     async def _written(self, dialect: wire.Dialect, entry: Entry, call: Call) -> Reply:
         """Write the entry's reply in the form that *call* wants."""
@@ -208,6 +238,8 @@ class Engine:
         what = f"no recording for {call.dialect} {call.model or call.path} at {call.request.host}"
         if reason != "unknown":
             return Refusal(f"{what}: {reason}")
+        if self.seal:
+            return Refusal(f"{what}; recordings are sealed (`cache.encrypt`), so the nearest cannot be told")
         return Refusal(f"{what}; {explain.worded(await explain.nearest(identity, self.store.scan()))}")
 
     def record(self, ticket: Ticket, exchange: Exchange) -> None:

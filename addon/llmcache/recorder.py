@@ -19,7 +19,7 @@ from .capture import Exchange, reply_of
 from .chat import BackendError, Call, Entry, Incomplete, Usage, WireError
 from .control import NOTHING, Control
 from .stats import Observation, observed
-from .stores import Store
+from .stores import Seal, Store
 from .wire import Dialect
 
 log = logging.getLogger("aicache.engine")
@@ -71,6 +71,8 @@ class _Recording:
     exchange: Exchange
     size: int
     judged: Entry | Incomplete | None = None
+    stored: Entry | None = None
+    """What goes into the store: the entry, sealed where that was asked for."""
 
 
 @dataclass
@@ -84,6 +86,7 @@ class Recorder:
     """Told what the store failed with; returns the word for it."""
     works: Callable[[], None]
     clock: Callable[[], float] = time.time
+    seal: Seal | None = None
     _waiting: list[_Recording] = field(default_factory=list, repr=False)
     _newest: dict[str, _Recording] = field(default_factory=dict, repr=False)
     """By key, until it is stored."""
@@ -143,7 +146,7 @@ class Recorder:
     async def _store(self, batch: list[_Recording]) -> None:
         try:
             await self._judge(batch)
-            entries = {id(each): each.judged for each in batch if isinstance(each.judged, Entry)}
+            entries = {id(each): each.stored for each in batch if each.stored}
             outcomes = await asyncio.gather(*map(self.store.put, entries.values()), return_exceptions=True)
             told = dict(zip(entries, outcomes, strict=True))
             for each in batch:
@@ -165,7 +168,9 @@ class Recorder:
         for each in batch:
             if each.judged is None:
                 try:
-                    each.judged = self._entry(each.ticket, each.exchange)
+                    each.judged = entry = self._entry(each.ticket, each.exchange)
+                    if isinstance(entry, Entry):
+                        each.stored = self.seal.close(entry) if self.seal else entry
                 except Exception:
                     log.exception("a reply could not be judged; the client has it all the same")
                     each.judged = Incomplete("internal-error")

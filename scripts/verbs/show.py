@@ -54,6 +54,8 @@ async def _show(args: argparse.Namespace) -> int:
 
 def readable(entry: Entry) -> str:
     """Return the entry for people."""
+    from llmcache.chat import SEALED  # noqa: PLC0415 - needs the environment
+
     from ._store import clean  # noqa: PLC0415 - needs the environment
 
     facts = {
@@ -67,6 +69,8 @@ def readable(entry: Entry) -> str:
         "form": f"{entry.form.kind}, status {entry.reply.status}",
     }
     head = [f"{name + ':':<14}{clean(value)}" for name, value in facts.items()]
+    if entry.form == SEALED:
+        return "\n".join([*head, "", "sealed (`cache.encrypt`): only the call that it answers opens it"])
     headers = [f"  {name}: {clean(value)}" for name, value in entry.reply.headers]
     events = timed(entry.reply) if entry.form.streamed else [pretty(entry.reply.body)]
     return "\n".join([*head, "", "request:", pretty(entry.request), "", "reply:", *headers, *events])

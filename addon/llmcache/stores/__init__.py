@@ -41,6 +41,19 @@ class Store(Protocol):
         """Finish what was accepted and let go of every resource. May be called twice."""
 
 
+class Seal(Protocol):
+    """What makes an entry unreadable for those who see the store."""
+
+    def key(self, identity: bytes) -> str:
+        """Return the key of the entry of *identity*."""
+
+    def close(self, entry: Entry) -> Entry:
+        """Return *entry* as it is stored. Raises `ValueError` for one that cannot be."""
+
+    def open(self, sealed: Entry, identity: bytes) -> Entry:
+        """Return the entry that was stored for *identity*. Raises `ValueError` for anything else."""
+
+
 def is_over(entry: Entry, now: float) -> bool:
     """Whether *entry* has expired at *now*, Unix seconds; it is served until just before `expires`."""
     return entry.expires is not None and entry.expires <= now
