@@ -60,12 +60,14 @@ def hits(folder: Path, rounds: int, calls: int) -> None:
 
 
 def misses(folder: Path, rounds: int, calls: int) -> None:
-    """Compare misses, each of which is recorded, with bare pass-through."""
+    """Compare misses, each of which is recorded, with bare pass-through, and with what any addon at all costs."""
     with running(folder) as upstream:
         compared = [
             proxies.bare(folder, upstream.port),
+            proxies.idle(folder, upstream.port),
             proxies.cache("sqlite", folder, upstream.port, f"sqlite:{folder / 'misses.db'}"),
             proxies.cache("memory", folder, upstream.port, "memory"),
+            proxies.serve(folder, upstream.port, f"sqlite:{folder / 'serve.db'}"),
         ]
         show_rates("Misses: calls a second, 8 connections, reverse mode", compared, load.fresh(), rounds, calls)
 

@@ -24,8 +24,8 @@ from .wire import Dialect
 
 log = logging.getLogger("aicache.engine")
 
-GATHER_SECONDS = 0.02
-"""How long a reply waits for others to be judged and written with."""
+GATHER_SECONDS = 0.1
+"""How long a reply waits for others to be judged and written with; it is served meanwhile. A crash loses as much."""
 INLINE = 16_000
 """Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
 QUESTION_SHOWN = 400

@@ -87,6 +87,11 @@ def constant(folder: Path, upstream: int) -> Process:
     return stock("constant answer, mitmdump", folder, upstream, "-s", str(HERE / "constant.py"))
 
 
+def idle(folder: Path, upstream: int) -> Process:
+    """Start what no addon can beat: mitmproxy calls one more addon for each of its events."""
+    return stock("an addon that does nothing", folder, upstream, "-s", str(HERE / "idle.py"))
+
+
 def bare(folder: Path, upstream: int) -> Process:
     """Start the yardstick of misses."""
     return stock("bare mitmdump", folder, upstream)
