@@ -1,0 +1,63 @@
+"""What is asked for: who, where, when, why, how, how many, yes or no, or a thing.
+
+It reads words that `phrases` has made plain. Entry points: `kind` and `compatible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .listing import listed
+
+
+def kind(words: Sequence[str]) -> str:
+    """Return the kind of the question: `who`, `how`, `how-many`, `yes`, `what`, ..., or `open` for no question."""
+    if not words:
+        return "open"
+    if words[0] in AUXILIARIES or words[0] == "@yes":
+        return "yes"
+    places = [place for place, word in enumerate(words) if word in ASKING]
+    if not places:
+        return "yes" if "@yes" in words else "open"
+    strong = [place for place in places if ASKING[words[place]] not in JOINING or place == 0]
+    place = (strong or places)[0]
+    found = ASKING[words[place]]
+    if found == "how" and place + 1 < len(words):
+        following = words[place + 1].removeprefix("@")
+        return f"how-{following}" if following in MEASURES else "how"
+    return found
+
+
+def compatible(one: str, other: str) -> bool:
+    """Whether two kinds may be one question in other words."""
+    return one == other or (one in THINGS and other in THINGS) or frozenset((one, other)) in ALIKE
+
+
+AUXILIARIES = frozenset(
+    listed(
+        "is are am was were do does did can could will would should shall may might must has have had @can @must @will"
+    )
+)
+ASKING = {
+    word: found
+    for found, words in {
+        "who": "who whom whose @who",
+        "what": "what which @what",
+        "when": "when @when",
+        "where": "where @where",
+        "why": "why @why",
+        "how": "how @how",
+    }.items()
+    for word in words.split()
+}
+JOINING = frozenset(("who", "when", "where", "what"))
+"""These also join clauses, and ask only when nothing else does or when they come first."""
+MEASURES = frozenset(
+    listed(
+        "many much long old tall big high deep far fast heavy large wide often hot cold soon late "
+        "early thick strong loud "
+        "bright dangerous expensive safe likely well good bad accurate common"
+    )
+)
+THINGS = frozenset(("what", "open", "how-much"))
+ALIKE = frozenset({frozenset(("how-many", "how-much")), frozenset(("open", "yes"))})

@@ -1,0 +1,36 @@
+"""The same words in another order: a rewording (`In Excel, how do I ...`), or another question (swapped names).
+
+A rewording moves one block past another; who swaps two words around a third turns the question around.
+It knows terms, and nothing of what they are. Entry point: `turned`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+
+def turned(one: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
+    """Return what differs when *other* is not *one* with at most one block moved; None when it is.
+
+    Terms that the other side has not, or not as often, are left out first.
+    """
+    if one == other:
+        return None
+    mine, theirs = Counter(one), Counter(other)
+    shared = {term for term, count in mine.items() if theirs[term] == count}
+    first, second = [term for term in one if term in shared], [term for term in other if term in shared]
+    if first == second:
+        return None
+    begin = next(place for place, term in enumerate(first) if second[place] != term)
+    while first[-1] == second[-1]:
+        first.pop()
+        second.pop()
+    first, second = first[begin:], second[begin:]
+    if _SEAM + _SEAM.join(second) + _SEAM in _SEAM + _SEAM.join(first + first) + _SEAM:
+        return None
+    return " ".join(first[:_SHOWN]), " ".join(second[:_SHOWN])
+
+
+_SEAM = "\0"
+_SHOWN = 6

@@ -1,0 +1,39 @@
+"""English words that may stand for each other in most questions, as stems -> the first of their group.
+
+A table only; a word that is missing here costs a hit, one too many costs a wrong answer.
+Entry point: `SYNONYMS`.
+"""
+
+from __future__ import annotations
+
+from .stems import stem
+
+_GROUPS = (
+    "big large/begin start commence/stop cease/fix repair/solve resolve/obtain receive acquire/help assist/"
+    "picture photo image/movie film/quick fast rapid/quickly fast/error mistake/delete remove erase/create make/"
+    "choose select pick/car automobile/doctor physician/kid child/illness disease sickness/new novel/"
+    "price cost/smart clever intelligent/happy glad/job occupation/phone telephone/tv television/"
+    "fridge refrigerator/ad advertisement/exam examination/lab laboratory/info information/app application/"
+    "prevent avoid/protect protection/show display/convert transform turn/change modify alter/check verify/"
+    "allow permit/enable activate/disable deactivate/purchase buy/reply answer respond response/speak talk/"
+    "advice tip suggestion recommendation/suggest recommend/difference distinction differ different/"
+    "severe serious/danger risk/dangerous risky/house home/street road/city town/lawyer attorney/"
+    "salary wage pay/holiday vacation/shop store/garbage trash rubbish/apartment flat/elevator lift/"
+    "main primary principal chief/important significant/famous renowned well-known/example instance/"
+    "treat treatment/infect infection infected/spread spreading transmission transmit transmitted/"
+    "work function/occur happen/weight weigh/high height/finish complete/"
+    "explain clarify/corona coronavirus/medicine medication/"
+    "vaccine vaccination vaccinate/recipe recipe/method technique/goal aim objective/"
+    "calculate compute/shorten abbreviate/summary summarize summarise/rewrite rephrase reword paraphrase/"
+    "article piece/funny humorous/scared afraid/angry mad/sad unhappy/rich wealthy/"
+    "safe secure/simple easy/hard difficult/short brief/whole entire/kind type/odd strange weird/cheap inexpensive/"
+    "require necessary/recover recovery/travel travelling traveling/traveler traveller/"
+    "hospital hospital/pregnant pregnancy/mask facemask/aid aid/staff personnel/"
+    "email mail/password passcode/transfer transfer"
+)
+
+SYNONYMS: dict[str, str] = {}
+for _group in reversed(_GROUPS.split("/")):
+    _first, *_rest = (stem(word) for word in _group.split())
+    SYNONYMS.update((word, _first) for word in _rest if word != _first)
+"""Stem -> the stem that stands for its group."""
