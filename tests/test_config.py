@@ -367,6 +367,15 @@ def test_credentials_are_not_shown(read):
             ["bare name", "did you mean `a.b`?"],
             id="vector-host-as-url",
         ),
+        pytest.param(
+            VECTOR.replace("qdrant, serviceName: q.dns", "redis") + EMBEDDING, "1: vector.url", ["redis"], id="no-redis"
+        ),
+        pytest.param(
+            VECTOR.replace("qdrant, serviceName: q.dns", "pgvector, url: 'mysql://h'") + EMBEDDING,
+            "1: vector.url",
+            ["postgresql://"],
+            id="no-postgres",
+        ),
         pytest.param(VECTOR.replace("0.9", "high") + EMBEDDING, "1: vector.threshold", ["`high`"], id="threshold-word"),
         pytest.param(
             VECTOR.replace("0.9", ".nan") + EMBEDDING, "1: vector.threshold", ["no number"], id="threshold-nan"
@@ -590,12 +599,30 @@ def test_semantic_flag(read, text, expected):
 
 
 def test_semantic_defaults(read):
-    """Vector and embedding have Higress' defaults, 0 meaning absent."""
+    """Vector and embedding have Higress' defaults, 0 meaning absent; but more than one neighbor is looked at."""
     config = read(VECTOR.replace("{", "{topK: 0, timeout: 0, servicePort: 0, ") + EMBEDDING)
     vector, embedding = config.vector, config.embedding
-    assert (vector.service_port, vector.top_k, vector.timeout, vector.threshold) == (443, 1, 10_000, 0.9)
+    assert (vector.service_port, vector.top_k, vector.timeout, vector.threshold) == (443, 5, 10_000, 0.9)
+    assert read("compat: higress\n" + VECTOR + EMBEDDING).vector.top_k == 1
     assert (embedding.service_host, embedding.service_port, embedding.model) == ("localhost", 11434, "llama3.2")
     assert embedding.timeout == 10_000
+
+
+PLACES = "vector: {type: redis, threshold: 0.9, thresholdRelation: gt, "
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("url: 'rediss://u:p@h:1/2'}", "rediss://h:1/2", id="url"),
+        pytest.param("serviceHost: h}", "redis://h:6379", id="host"),
+        pytest.param("serviceHost: h, servicePort: 7}", "redis://h:7", id="host-and-port"),
+        pytest.param("}\n" + REDIS, "None", id="the-one-of-the-cache"),
+    ],
+)
+def test_where_a_redis_keeps_vectors(read, text, expected):
+    """It is a URL, a host, or without either the Redis that the cache uses."""
+    assert expected == str(read(PLACES + text + "\n" + EMBEDDING).vector.address)
 
 
 def test_a_threshold_of_zero_is_kept(read):

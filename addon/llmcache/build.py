@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import config
 from .answer import AnswerRule
 from .caching import HIGRESS_PREFIX, Cache, default_path
+from .chat import BackendError
 from .engine import Engine, Rules
 from .question import QuestionRule
 from .recorder import Admission
@@ -23,6 +24,7 @@ from .stores import Seal
 if TYPE_CHECKING:
     from .embed import Embedder
     from .embedding import Embedding
+    from .index import Index
     from .stores.memory import MemoryStore
     from .stores.near import NearStore
     from .stores.redis import RedisStore
@@ -95,6 +97,30 @@ def _records(settings: config.Config) -> Records:
     from .stores.redis_records import OwnRecords  # noqa: PLC0415 - see the module's docstring
 
     return OwnRecords(PREFIX if prefix == HIGRESS_PREFIX else prefix)
+
+
+def open_index(settings: config.Config) -> Index:
+    """Return the index that *settings* name; it connects or opens its file on first use."""
+    vector = settings.vector
+    assert vector is not None
+    match vector.type:
+        case "local":
+            from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
+
+            return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries)
+        case other:
+            raise BackendError(f"`vector.type: {other}` is not in this version")
+
+
+def _beside(cache: Cache, name: str) -> Path | None:
+    """Return the path of a file that goes with the store; None where the store is in memory only."""
+    match cache.type:
+        case "memory":
+            return None
+        case "sqlite":
+            return cache.path.with_name(f"{cache.path.stem}-{name}")
+        case other:
+            return default_path().with_name(f"{other}-{name}")
 
 
 def open_scope(settings: config.Config) -> Scope:

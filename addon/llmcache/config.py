@@ -165,9 +165,9 @@ def _override(root: Section, overrides: Mapping[str, str]) -> None:
 
 def _read(root: Section) -> Config:
     compat = root.read("compat", "none", choice("none", "higress"))
-    vector = read_vector(root.section("vector")) if root.ask("vector") else None
-    embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
     stored = read_cache(root.section("cache"))
+    vector = _read_vector(root, compat, stored)
+    embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
     semantic = _read_semantic(root, compat)
     return Config(
         mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
@@ -191,10 +191,17 @@ def _read(root: Section) -> Config:
         deadlines=Deadlines(root.section("deadlines").read("store", PATIENCE.get(stored.type, 1000), milliseconds)),
         admit=_read_admit(root.section("admit")),
         enable_semantic_cache=semantic,
-        vector=vector,
+        vector=vector or (Vector("local") if semantic else None),
         embedding=embedding or (Embedding(LOCAL) if semantic else None),
         explicit=frozenset(root.changed),
     )
+
+
+def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
+    if not root.ask("vector"):
+        return None
+    top_k = 1 if compat == "higress" else 5
+    return read_vector(root.section("vector"), top_k=top_k, shared=stored.type == "redis")
 
 
 def _read_match(block: Section) -> Match:

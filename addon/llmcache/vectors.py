@@ -1,4 +1,4 @@
-"""Higress' `vector` block: names, types, defaults, and what each vector store requires.
+"""The `vector` block: names, types, defaults, and what each index requires; Higress' settings and a few of ours.
 
 The values are plain and frozen; nothing here talks to a vector store.
 Entry point: `read_vector`, which notes every fault in the section it reads.
@@ -6,8 +6,11 @@ Entry point: `read_vector`, which notes every fault in the section it reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import yaml
+
+from .addresses import PORT, Address, parse_url
 from .providers import MILLISECONDS, kind, require
 from .settings import Section, choice, host, number, text, whole
 
@@ -22,18 +25,25 @@ class Vector:
     service_port: int = 443
     api_key: str = field(default="", repr=False)
     collection_id: str = ""
-    top_k: int = 1
+    top_k: int = 5
+    """How many neighbors are judged; Higress, and `compat: higress`, look at 1."""
     timeout: int = MILLISECONDS
     """Milliseconds."""
     threshold: float = 0.0
     threshold_relation: str = "lt"
     """How a score must compare to the threshold: `lt`, `lte` (distances), `gt`, `gte` (similarities)."""
+    url: str = field(default="", repr=False)
+    """Where the PostgreSQL of `pgvector` is, with its credentials."""
+    address: Address | None = field(default=None, repr=False)
+    """Where the Redis or Tair is; None for other indexes, and where it is the one of the cache."""
+    quantization: str = "none"
+    """How exactly a Redis keeps the numbers: `none` (as they are), `int8` or `binary`."""
     es_username: str = ""
     es_password: str = field(default="", repr=False)
 
 
-def read_vector(block: Section) -> Vector:
-    """Read the `vector` block."""
+def read_vector(block: Section, *, top_k: int = 5, shared: bool = False) -> Vector:
+    """Read the `vector` block; *top_k* is its default; *shared*: the cache has a Redis, which may keep vectors too."""
     _check_threshold(block)
     vector = Vector(
         type=kind(block, VECTORS),
@@ -42,17 +52,48 @@ def read_vector(block: Section) -> Vector:
         service_port=block.read("servicePort", 0, whole(0, 65535)) or 443,
         api_key=block.read("apiKey", "", text),
         collection_id=block.read("collectionID", "", text),
-        top_k=block.read("topK", 0, whole(0, 10_000)) or 1,
+        top_k=block.read("topK", 0, whole(0, 10_000)) or top_k,
         timeout=block.read("timeout", 0, whole()) or MILLISECONDS,
         threshold=block.read("threshold", 0.0, number),
         threshold_relation=block.read("thresholdRelation", "lt", choice("lt", "lte", "gt", "gte")),
+        quantization=block.read("quantization", "none", choice("none", "int8", "binary")),
         es_username=block.read("esUsername", "", text),
         es_password=block.read("esPassword", "", text),
     )
     require(block, vector.type, VECTORS.get(vector.type, ()))
-    if not (vector.service_host or vector.service_name):
-        block.problem("serviceHost", "is missing: where is the vector store?")
+    return _with_place(block, vector, shared=shared)
+
+
+def _with_place(block: Section, vector: Vector, *, shared: bool) -> Vector:
+    """Read `url`, and note a place that is missing."""
+    at = vector.service_host or vector.service_name
+    match vector.type:
+        case "redis" | "tair":
+            port = vector.service_port if block.has("servicePort") else PORT
+            address = block.read("url", None, _address) or (Address(nodes=((at, port),)) if at else None)
+            if address is None and not block.has("url") and not (shared and vector.type == "redis"):
+                block.problem("url", f"is missing: where is it? `type: {vector.type}` requires it, or `serviceHost`")
+            return replace(vector, address=address and replace(address, timeout=vector.timeout / 1000))
+        case "pgvector":
+            return replace(vector, url=block.read("url", "", _postgres))
+        case "local" | "usearch":
+            pass
+        case _ if not at:
+            block.problem("serviceHost", "is missing: where is the vector store?")
+    if block.ask("url"):
+        block.warning("url", f"is not used by `type: {vector.type}`, only by redis, tair and pgvector")
     return vector
+
+
+def _address(node: yaml.Node) -> Address | None:
+    return parse_url(text(node))
+
+
+def _postgres(node: yaml.Node) -> str:
+    url = text(node)
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("is no address of a PostgreSQL; write `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`")
+    return url
 
 
 def _check_threshold(block: Section) -> None:
@@ -75,5 +116,10 @@ VECTORS: dict[str, tuple[str, ...]] = {
     "pinecone": ("serviceHost", "apiKey"),
     "qdrant": ("collectionID",),
     "milvus": ("collectionID",),
+    "local": (),
+    "redis": (),
+    "tair": (),
+    "pgvector": ("url",),
+    "usearch": (),
 }
-"""The vector stores of Higress, and what each requires besides an address."""
+"""The indexes, and what each requires besides an address."""

@@ -2,7 +2,7 @@
 
 SQLite tolerates much, but not a file that moves under it, so every opening and every setting aside of one path
 happens alone: under a lock on its directory, which needs no file of its own and goes with its process.
-It knows the schema only through `migrate`. Entry points: `open_private`, `set_aside`, `is_damage`, `explain`.
+It knows the schema only through `Migrate`. Entry points: `open_private`, `set_aside`, `is_damage`, `explain`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,9 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 log = logging.getLogger("aicache.store")
 
+Migrate = Callable[[sqlite3.Connection], None]
+"""Brings a fresh or older file up to today's tables, or raises `ForeignError` or `Damaged`."""
+
 Identity = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
 
@@ -70,8 +73,8 @@ def identity(path: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def open_private(path: str, stamp: str) -> Opened:
-    """Open the database at *path*, made private and brought up to date; make it where there is none.
+def open_private(path: str, stamp: str, migrate: Migrate = migrate) -> Opened:
+    """Open the database at *path*, made private and brought up to date by *migrate*; make it where there is none.
 
     A damaged file is set aside under a name that ends in *stamp*, and a new one takes its place.
     Raises `sqlite3.Error`, `OSError` or `ForeignError`.
@@ -79,12 +82,12 @@ def open_private(path: str, stamp: str) -> Opened:
     Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(path):
         try:
-            return _open(path)
+            return _open(path, migrate)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
             _rename(path, stamp, error)
-        return _open(path)
+        return _open(path, migrate)
 
 
 def set_aside(path: str, seen: Identity, stamp: str, error: Exception) -> None:
@@ -141,7 +144,7 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _open(path: str) -> Opened:
+def _open(path: str, migrate: Migrate) -> Opened:
     _make_private(path)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:

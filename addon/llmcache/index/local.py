@@ -1,0 +1,194 @@
+"""The index of a single machine: exact, in numpy, its points in one file beside the store.
+
+The file is the truth, and several processes may share it; a partition is read into memory when it is first asked for,
+and brought up to date after every change of ours, and once a second for those of others.
+A search of a small partition is done on the spot, one of a large partition on a thread of its own.
+It knows no model and no policy. `matrix` finds the nearest, `pointfile` keeps the points. Entry point: `LocalIndex`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chat import BackendError
+from ..stores.database import explain
+from ..stores.lane import Lane
+from ..stores.migrations import ForeignError
+from . import Neighbor, Point
+from .door import Vector, sound, sound_points
+from .matrix import Matrix, Near, Row
+from .pointfile import Gone, PointFile, Version
+
+T = TypeVar("T")
+
+INLINE = 10_000 * 256
+"""Numbers that a search may read on the event loop: under 0.2 ms here, where a hop to a thread costs 0.05."""
+FRESH = 1.0
+"""Seconds after which a search looks for what other processes have changed."""
+PARTITIONS, RESIDENT = 1000, 1 << 30
+"""Partitions, and bytes of their vectors, that are kept in memory; the one unused for longest goes first."""
+FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
+"""What can go wrong with a file; whoever asked is told by a `BackendError`."""
+
+
+class LocalIndex:
+    """The index in the file *path* (None: in memory only), of at most *most* points. The constructor opens nothing."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        most: int = 1_000_000,
+        clock: Callable[[], float] = time.time,
+        fresh: float = FRESH,
+        inline: int = INLINE,
+    ) -> None:
+        self._file = PointFile(path, most)
+        self._clock, self._fresh, self._inline = clock, fresh, inline
+        self._writing, self._searching = Lane("aicache-points"), Lane("aicache-nearest")
+        self._loaded: dict[str, Matrix] = {}
+        self._used: dict[str, float] = {}
+        self._seen: Version | None = None
+        self._checked = float("-inf")
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<LocalIndex {self._file.path or 'in memory'}, {len(self._loaded)} partitions loaded>"
+
+    async def add(self, partition: str, points: Sequence[Point]) -> None:
+        """Keep the points, all or none; done when they can be found, also by other processes."""
+        await self._do(self._add, partition, sound_points(points))
+
+    async def nearest(self, partition: str, vector: NDArray[np.float32], count: int) -> list[Neighbor]:
+        """Return the *count* nearest live points, nearest first; equally near ones in the order of their keys."""
+        vector = sound(vector)
+        matrix = self._at_hand(partition)
+        if matrix is None:
+            matrix = await self._do(self._current, partition)
+        if matrix is None:
+            return []
+        sound(vector, matrix.dim)
+        if matrix.work <= self._inline and matrix.lock.acquire(blocking=False):
+            try:
+                found = matrix.nearest(vector, count, self._clock())
+            finally:
+                matrix.lock.release()
+        else:
+            found = await self._searching.run(self._search, matrix, vector, count)
+        return await self._told(partition, found)
+
+    async def remove(self, partition: str, keys: Sequence[str]) -> None:
+        """Forget the points of these entries."""
+        await self._do(self._remove, partition, list(keys))
+
+    async def close(self) -> None:
+        """Finish what was accepted and close the file. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            await self._writing.run(self._file.close)
+            self._writing.stop()
+            self._searching.stop()
+
+    def _at_hand(self, partition: str) -> Matrix | None:
+        """Return what is loaded and was compared with the file a moment ago."""
+        now = time.monotonic()
+        if self._closed or now - self._checked > self._fresh or (matrix := self._loaded.get(partition)) is None:
+            return None
+        self._used[partition] = now
+        return matrix
+
+    def _search(self, matrix: Matrix, vector: Vector, count: int) -> list[Near]:
+        with matrix.lock:
+            return matrix.nearest(vector, count, self._clock())
+
+    async def _told(self, partition: str, found: list[Near]) -> list[Neighbor]:
+        """Return what is told of the points found; answers are large, so they stay in the file until asked for."""
+        wanted = [near.kept.key for near in found if near.kept.has_answer]
+        answers = await self._do(self._file.answers, partition, wanted) if wanted else {}
+        return [
+            Neighbor(kept.key, near.similarity, kept.question, answers.get(kept.key, ""), kept.created)
+            for near in found
+            if not (kept := near.kept).has_answer or kept.key in answers
+        ]
+
+    # Below, everything runs on the thread that owns the file.
+
+    async def _do(self, work: Callable[..., T], *args: Any) -> T:
+        if self._closed:
+            raise BackendError(f"{self._file.name}: is closed")
+        try:
+            return await self._writing.run(self._attempt, work, *args)
+        except FAILURES as error:
+            raise BackendError(f"{self._file.name}: {explain(error)}") from error
+
+    def _attempt(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            return work(*args)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if not self._file.recover(error):
+                raise
+        return work(*args)
+
+    def _add(self, partition: str, points: list[Point]) -> None:
+        if (dim := self._file.dim(partition)) is not None:
+            for point in points:
+                sound(point.vector, dim)
+        self._follow(self._file.put(partition, points, self._clock()))
+
+    def _remove(self, partition: str, keys: list[str]) -> None:
+        self._follow(self._file.remove(partition, keys))
+
+    def _current(self, partition: str) -> Matrix | None:
+        self._follow([])
+        if partition not in self._loaded and (matrix := self._read(partition)) is not None:
+            self._loaded[partition] = matrix  # whole, for the loop looks there meanwhile
+        self._used[partition] = time.monotonic()
+        self._shed()
+        return self._loaded.get(partition)
+
+    def _read(self, partition: str) -> Matrix | None:
+        matrix = None
+        for rows in self._file.load(partition):
+            matrix = matrix or Matrix(rows[0].vector.size)
+            matrix.put(rows)
+        return matrix
+
+    def _follow(self, ours: list[Gone]) -> None:
+        """Bring what is loaded up to the file; *ours* is what we have just removed from it."""
+        version, seen = self._file.version(), self._seen
+        if seen is None or (version.opening, version.removals) != (seen.opening, seen.removals + bool(ours)):
+            self._loaded, self._used = {}, {}  # somebody else removed something, or the file is another one
+        else:
+            self._forget(ours)
+            if version.seq != seen.seq:
+                for partition, row in self._file.since(seen.seq):
+                    self._keep(partition, row)
+        self._seen, self._checked = version, time.monotonic()
+
+    def _keep(self, partition: str, row: Row) -> None:
+        if (matrix := self._loaded.get(partition)) is None:
+            return
+        if not matrix:  # all went, and what comes may be of another dimension
+            matrix = self._loaded[partition] = Matrix(row.vector.size)
+        with matrix.lock:
+            matrix.put([row])
+
+    def _forget(self, gone: list[Gone]) -> None:
+        for partition, key in gone:
+            if (matrix := self._loaded.get(partition)) is not None:
+                with matrix.lock:
+                    matrix.remove(key)
+
+    def _shed(self) -> None:
+        """Keep in memory what there is room for."""
+        size = sum(matrix.bytes for matrix in self._loaded.values())
+        while len(self._loaded) > 1 and (size > RESIDENT or len(self._loaded) > PARTITIONS):
+            oldest = min(self._loaded, key=lambda partition: self._used.get(partition, 0.0))
+            size -= self._loaded.pop(oldest).bytes
+            self._used.pop(oldest, None)
