@@ -23,7 +23,7 @@ from ..stores.lane import Lane
 from ..stores.migrations import ForeignError
 from . import Neighbor, Point
 from .door import Vector, sound, sound_points
-from .matrix import Matrix, Near, Row
+from .matrix import Matrix, Near, Row, calm
 from .pointfile import Gone, PointFile, Version
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ class LocalIndex:
         fresh: float = FRESH,
         inline: int = INLINE,
     ) -> None:
+        calm()
         self._file = PointFile(path, most)
         self._clock, self._fresh, self._inline = clock, fresh, inline
         self._writing, self._searching = Lane("aicache-points"), Lane("aicache-nearest")
