@@ -60,6 +60,7 @@ DRIVERS = {
     "stores.redis": {"redis"},
     "stores.redis_client": {"redis"},
     "stores.redis_records": {"zstandard"},
+    "index.link": {"redis"},
     "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""

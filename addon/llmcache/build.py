@@ -89,14 +89,19 @@ def _embedder(embedding: Embedding) -> Embedder:
 
 def _records(settings: config.Config) -> Records:
     """Return what the Redis holds: our records, or with `compat: higress` those of the plugin."""
-    prefix = settings.cache.key_prefix
     if settings.compat == "higress" and (answer := _answer(settings)):
         from .stores.higress_records import HigressRecords  # noqa: PLC0415 - see the module's docstring
 
-        return HigressRecords(prefix, answer.text)
+        return HigressRecords(settings.cache.key_prefix, answer.text)
     from .stores.redis_records import OwnRecords  # noqa: PLC0415 - see the module's docstring
 
-    return OwnRecords(PREFIX if prefix == HIGRESS_PREFIX else prefix)
+    return OwnRecords(_prefix(settings))
+
+
+def _prefix(settings: config.Config) -> str:
+    """Return what our own keys in a Redis begin with."""
+    prefix = settings.cache.key_prefix
+    return PREFIX if prefix == HIGRESS_PREFIX else prefix
 
 
 def open_index(settings: config.Config) -> Index:
@@ -108,6 +113,12 @@ def open_index(settings: config.Config) -> Index:
             from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
 
             return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries)
+        case "redis":
+            from .index.redis import RedisIndex  # noqa: PLC0415 - see the module's docstring
+
+            address = vector.address or settings.cache.address
+            assert address is not None
+            return RedisIndex(address, _prefix(settings), vector.quantization)
         case other:
             raise BackendError(f"`vector.type: {other}` is not in this version")
 

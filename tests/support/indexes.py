@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from llmcache.addresses import parse_url
 from llmcache.index import Index, Point
 from numpy.typing import NDArray
+
+from .absent import missing
+from .redis_server import Server, binary
 
 NOW = 1_800_000_000.0
 
@@ -75,8 +79,22 @@ async def _local_on_a_thread(folder: Path, clock: Clock) -> AsyncIterator[Index]
     await index.close()
 
 
+@contextlib.asynccontextmanager
+async def _redis(folder: Path, clock: Clock) -> AsyncIterator[Index]:
+    from llmcache.index.redis import RedisIndex
+
+    program = binary("redis8")
+    if program is None:
+        missing("a Redis 8")
+    with Server(folder / "redis", program=program) as server:
+        index = RedisIndex(parse_url(server.url), clock=clock, patience=10)
+        yield index
+        await index.close()
+
+
 INDEXES: Mapping[str, Opened] = {
     "local": _local,
     "local-on-a-thread": _local_on_a_thread,
+    "redis": _redis,
 }
 """One row an index; one that needs a server asks for it with `absent.missing`."""
