@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from llmcache import httpclient
 from llmcache.chat import BackendError
-from llmcache.httpclient import HttpClient, reading
+from llmcache.httpclient import HttpClient, Manners, reading
 from support.certificates import Authority
 from support.redis_server import free_port
 from support.upstream import Asked, Script, Upstream
@@ -93,6 +93,31 @@ async def test_a_busy_service_is_asked_once_more(upstream: Upstream, status: int
     upstream.calls.clear()
     assert f"answered {status}" in await fault(upstream, says(Script(b"", status, {"retry-after": "0"})))
     assert 2 == len(upstream.calls)
+
+
+async def test_manners_are_the_caller_s(upstream: Upstream) -> None:
+    """How often a call is sent, and after which statuses, is for whom the client serves to say."""
+    upstream.answer = says(Script(b"", 500, {"retry-after": "0"}))
+    http = HttpClient("testdb", upstream.url, manners=Manners(tries=4, busy=frozenset({500})))
+    with pytest.raises(BackendError, match="answered 500"):
+        await http.ask("POST", "/", {})
+    await http.close()
+    assert 4 == len(upstream.calls)
+
+
+@pytest.mark.parametrize("written", ["", "environment"], ids=["named", "environment"])
+async def test_a_proxy_is_used_where_it_is_named(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """A proxy that is named, or that of the environment on demand, carries the call."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", upstream.url)
+    upstream.answer = says(Script(b"[1]"))
+    http = HttpClient("testdb", "http://db.example:6333", manners=Manners(proxy=written or upstream.url))
+    assert [1] == (await http.ask("GET", "/x")).body
+    await http.close()
+    assert "http://db.example:6333/x" == upstream.calls[0].path
 
 
 async def test_what_may_not_be_repeated_is_sent_once(upstream: Upstream) -> None:

@@ -1,8 +1,8 @@
 """JSON over HTTP to a service of ours, such as a vector store or an embedding provider, within a deadline.
 
 One pooled `requests.Session` on a few worker threads: the event loop never waits for a socket.
-Proxies of the environment are not used, for they may point at ourselves; redirects are not followed, for they would
-carry the key elsewhere; cookies are not kept.
+Proxies of the environment are used only when asked for, for they may point at ourselves; redirects are not followed,
+for they would carry the key elsewhere; cookies are not kept.
 Every fault is a `BackendError` that names the service, what went wrong and the remedy, never a key or a text that was
 sent. It does not know what is asked for. Entry point: `HttpClient.ask`.
 """
@@ -65,6 +65,18 @@ class _Request:
     """On the monotonic clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a service is spoken to, where it is not as usual."""
+
+    tries: int = TRIES
+    """How often a call is sent that may be repeated; each pause is twice the one before, unless the service says."""
+    busy: Collection[int] = BUSY
+    """The statuses after which a call is sent again."""
+    proxy: str = ""
+    """The proxy on the way to it: a URL, `environment` for that of the environment, or none."""
+
+
 class HttpClient:
     """Asks the service *name* at *url*; *headers* go with each call, and may hold a key.
 
@@ -82,8 +94,10 @@ class HttpClient:
         remedies: Mapping[int, str] | None = None,
         threads: int = THREADS,
         verify: bool | str = True,
+        manners: Manners = Manners(),
     ) -> None:
         self._name, self._url = name, url.rstrip("/")
+        self._manners = manners
         self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         self._timeout = timeout
         self._remedies = {**REMEDIES, **(remedies or {})}
@@ -120,7 +134,7 @@ class HttpClient:
             body if isinstance(body, bytes) or body is None else _encode(self._name, body),
             {"content-type": "application/json", **self._headers, **(headers or {})},
             accept,
-            TRIES if repeat else 1,
+            self._manners.tries if repeat else 1,
             show,
             time.monotonic() + self._timeout,
         )
@@ -142,22 +156,23 @@ class HttpClient:
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._session = _session(self._threads, self._verify)
+            self._session = _session(self._threads, self._verify, _proxies(self._manners.proxy, self._url))
             self._pool = ThreadPoolExecutor(self._threads, f"aicache-{self._name}")
         return self._pool
 
     def _send(self, request: _Request) -> Answer:
         """Send, and again where that may help. Runs on a worker thread."""
         for rest in reversed(range(request.tries)):
+            usual = PAUSE * 2 ** (request.tries - rest - 1)
             try:
                 answer, pause = self._once(request)
             except requests.ConnectionError:
-                if not rest or self._pass(request, 0):
+                if not rest or self._pass(request, usual if rest < request.tries - 1 else 0):
                     raise self._fault(request, _UNREACHABLE) from None
             else:
-                if answer.status not in BUSY or answer.status in request.accept or not rest:
+                if answer.status not in self._manners.busy or answer.status in request.accept or not rest:
                     return self._judge(request, answer)
-                if self._pass(request, pause):
+                if self._pass(request, usual if pause is None else pause):
                     return self._judge(request, answer)
         raise AssertionError("the last try returns or raises")
 
@@ -167,8 +182,8 @@ class HttpClient:
             return True
         return self._closed.wait(pause)
 
-    def _once(self, request: _Request) -> tuple[Answer, float]:
-        """Return the answer, and for how long to wait before asking again."""
+    def _once(self, request: _Request) -> tuple[Answer, float | None]:
+        """Return the answer, and for how long the service wants to be left alone, if it says."""
         assert self._session is not None
         with self._faults(request):
             response = self._session.request(
@@ -234,8 +249,16 @@ def reading(name: str) -> Iterator[None]:
         ) from None
 
 
-def _session(threads: int, verify: bool | str) -> requests.Session:
+def _proxies(proxy: str, url: str) -> dict[str, str]:
+    """Return the proxies on the way to *url*; those of the environment only where they are asked for."""
+    if proxy == "environment":
+        return requests.utils.get_environ_proxies(url, None)
+    return {"http": proxy, "https": proxy} if proxy else {}
+
+
+def _session(threads: int, verify: bool | str, proxies: dict[str, str]) -> requests.Session:
     session = requests.Session()
+    session.proxies = proxies
     session.trust_env = False
     session.verify = verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -294,9 +317,9 @@ def _piece(response: requests.Response) -> bytes:
         raise requests.exceptions.ChunkedEncodingError from error
 
 
-def _pause(retry_after: str) -> float:
+def _pause(retry_after: str) -> float | None:
     """Return for how long the service wants to be left alone, in seconds; a date is not worth reading."""
-    return float(retry_after) if _SECONDS.fullmatch(retry_after) else PAUSE
+    return float(retry_after) if _SECONDS.fullmatch(retry_after) else None
 
 
 def _words(body: Any) -> str:
