@@ -67,22 +67,38 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
             raise AssertionError(f"the configuration let the store {other!r} through")
 
 
-def open_embedder(embedding: Embedding) -> Embedder:
+def open_embedder(settings: config.Config) -> Embedder:
     """Return what turns questions into vectors; it loads its model or connects on first use, and remembers vectors.
 
     Raises `BackendError` when what it needs is not installed.
     """
     from .embed.memo import Memo  # noqa: PLC0415 - see the module's docstring
 
-    return Memo(_embedder(embedding))
+    assert settings.embedding is not None
+    return Memo(_embedder(settings.embedding, offline=settings.mode == "replay"))
 
 
-def _embedder(embedding: Embedding) -> Embedder:
+def _embedder(embedding: Embedding, *, offline: bool) -> Embedder:
     match embedding.type:
         case "wordllama":
             from .embed.wordllama import open_wordllama  # noqa: PLC0415 - see the module's docstring
 
             return open_wordllama()
+        case "fastembed":
+            from .embed.models import open_fastembed  # noqa: PLC0415 - see the module's docstring
+
+            return open_fastembed(embedding.model, embedding.window, offline=offline)
+        case "sentence-transformers":
+            from .embed.models import open_sentence_transformers  # noqa: PLC0415 - see the module's docstring
+
+            return open_sentence_transformers(embedding.model, embedding.window, offline=offline)
+        case "openai" | "azure" | "dashscope" | "cohere" | "ollama" | "huggingface" | "textin" | "xfyun":
+            from .embed.formats import here  # noqa: PLC0415 - see the module's docstring
+            from .embed.guarded import Guarded, Unasked  # noqa: PLC0415 - see the module's docstring
+            from .embed.remote import RemoteEmbedder  # noqa: PLC0415 - see the module's docstring
+
+            remote = RemoteEmbedder(embedding)
+            return Unasked(remote) if offline and not here(embedding) else Guarded(remote)
         case other:
             raise AssertionError(f"the configuration let the embedder {other!r} through")
 

@@ -73,6 +73,8 @@ class Deadlines:
 
     store: int = 1000
     """50 where the store is a Redis."""
+    embed: int = 1000
+    """How long a call waits for the vector of its question. What comes later is remembered for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ def _read(root: Section) -> Config:
         stream_response_template=_read_template(root, "streamResponseTemplate", compile_stream)
         or (compile_stream(DEFAULT_STREAM) if compat == "higress" else None),
         limits=_read_limits(root.section("limits")),
-        deadlines=Deadlines(root.section("deadlines").read("store", PATIENCE.get(stored.type, 1000), milliseconds)),
+        deadlines=_read_deadlines(root.section("deadlines"), stored.type),
         admit=_read_admit(root.section("admit")),
         enable_semantic_cache=semantic,
         vector=vector or (Vector("local") if semantic else None),
@@ -215,6 +217,12 @@ def _read_admit(block: Section) -> Admit:
 
 def _read_limits(block: Section) -> Limits:
     return Limits(block.read("maxBody", 10_000_000, size), block.read("maxRequest", 20_000_000, size))
+
+
+def _read_deadlines(block: Section, store: str) -> Deadlines:
+    return Deadlines(
+        block.read("store", PATIENCE.get(store, 1000), milliseconds), block.read("embed", 1000, milliseconds)
+    )
 
 
 def _read_path(root: Section, name: str, default: str) -> Query:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llmcache.build import open_embedder
 from llmcache.chat import BackendError
+from llmcache.config import Config
 from llmcache.embed import TextError
 from llmcache.embed.local import need
 from llmcache.embed.wordllama import INLINE, open_wordllama
@@ -23,6 +24,7 @@ from llmcache.embedding import Embedding
 OFFLINE = """
 import asyncio, socket, sys
 from llmcache.build import open_embedder
+from llmcache.config import Config
 from llmcache.embedding import Embedding
 import logging
 
@@ -32,7 +34,7 @@ except OSError as error:
     assert error.errno == 101, error  # the network is unreachable: there is none
 else:
     raise AssertionError("this process has a network")
-embedder = open_embedder(Embedding("wordllama"))
+embedder = open_embedder(Config(embedding=Embedding("wordllama")))
 (vector,) = asyncio.run(embedder.embed(["how do I cancel my card?"]))
 assert logging.root.handlers == [], "the driver set up logging"
 assert "torch" not in sys.modules
@@ -140,7 +142,7 @@ def test_what_is_not_installed_is_named():
 
 async def test_build_remembers(monkeypatch):
     """What `build` opens gives the same vector for the same text, under the model's name."""
-    embedder = open_embedder(Embedding("wordllama"))
+    embedder = open_embedder(Config(embedding=Embedding("wordllama")))
     assert embedder.name == "wordllama/l2_supercat_256"
     first, again = await embedder.embed(["hello"]), await embedder.embed(["hello"])
     assert (first == again).all()

@@ -1,0 +1,48 @@
+"""Sentence models of one's choice on this machine, by the packages fastembed and sentence-transformers.
+
+They fetch a model on first use, from where their package says, and keep it; in replay mode they may not.
+Entry points: `open_fastembed` and `open_sentence_transformers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from .local import Encode, LocalEmbedder, need
+from .windows import window
+
+
+def open_fastembed(model: str, characters: int = 0, *, offline: bool = False) -> LocalEmbedder:
+    """Return the embedder for *model* (as fastembed lists it). *characters*: its window, where it is not ours.
+
+    Raises `BackendError` when the package is absent.
+    """
+    need("fastembed", "fastembed")
+
+    def load() -> Encode:
+        from fastembed import TextEmbedding  # noqa: PLC0415 - what is not used is not loaded
+
+        loaded = TextEmbedding(model_name=model, local_files_only=offline)
+        return lambda texts: list(loaded.embed(list(texts)))
+
+    return LocalEmbedder(f"fastembed/{model}", characters or window("fastembed", model), load)
+
+
+def open_sentence_transformers(model: str, characters: int = 0, *, offline: bool = False) -> LocalEmbedder:
+    """Return the embedder for *model* (a name or a folder). As `open_fastembed`."""
+    need("sentence_transformers", "sentence-transformers")
+
+    def load() -> Encode:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - what is not used is not loaded
+
+        loaded = SentenceTransformer(model, local_files_only=offline)
+
+        def encode(texts: Sequence[str]) -> ArrayLike:
+            vectors: ArrayLike = loaded.encode(list(texts), show_progress_bar=False, convert_to_numpy=True)
+            return vectors
+
+        return encode
+
+    return LocalEmbedder(f"sentence-transformers/{model}", characters or window("sentence-transformers", model), load)
