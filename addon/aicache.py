@@ -77,7 +77,9 @@ class AiCache:
         """Declare the options."""
         loader.add_option("aicache_config", str, "", "Configuration file; default: the config.yaml beside the addon.")
         loader.add_option("aicache_mode", str, "", "cache, record, replay or off; default: what the file says.")
-        loader.add_option("aicache_store", str, "", "memory, sqlite:PATH, or redis://...; default: what the file says.")
+        loader.add_option(
+            "aicache_store", str, "", "memory, sqlite:PATH, cassette:PATH, or redis://...; default: what the file says."
+        )
 
     def configure(self, updated: set[str]) -> None:
         """Read the settings anew when one of the options changed.

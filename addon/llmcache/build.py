@@ -1,6 +1,6 @@
 """Config -> Engine: the only place that knows every part.
 
-Opens no file and no socket but the scope key; stores open themselves on first use.
+Opens no file and no socket but the scope key and recordings; other stores open themselves on first use.
 A backend is one `case` here, with its driver imported inside the arm that chose it.
 """
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .embed import Embedder
     from .embedding import Embedding
     from .index import Index
+    from .stores.cassette import CassetteStore
     from .stores.memory import MemoryStore
     from .stores.near import NearStore
     from .stores.redis import RedisStore
@@ -36,12 +37,18 @@ PREFIX = "aicache:"
 
 
 def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
-    """Return the engine that *settings* describe. Raises `BackendError` when the scope key cannot be read."""
+    """Return the engine that *settings* describe.
+
+    Raises `BackendError` when the scope key cannot be read, or a recording.
+    """
     return Engine(open_store(settings), open_scope(settings), rules(settings), observe, seal=open_seal(settings))
 
 
-def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore:
-    """Return the store that *settings* name; it opens on first use."""
+def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore | CassetteStore:
+    """Return the store that *settings* name. It opens on first use, but for a folder of recordings.
+
+    That one is looked at now: a recording that cannot be read is a `BackendError` at the start.
+    """
     cache = settings.cache
     match cache.type:
         case "memory":
@@ -63,6 +70,12 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
                 return store
             channel = records.prefix + b"changed"
             return NearStore(store, cache.address, channel, cache.near.entries, cache.near.seconds)
+        case "cassette":
+            from .stores.cassette import CassetteStore  # noqa: PLC0415 - see the module's docstring
+
+            recordings = CassetteStore(cache.path)
+            recordings.open()
+            return recordings
         case other:
             raise AssertionError(f"the configuration let the store {other!r} through")
 
@@ -151,9 +164,12 @@ def _beside(cache: Cache, name: str) -> Path | None:
 
 
 def open_scope(settings: config.Config) -> Scope:
-    """Return what keeps users apart: the key of the credential digest, kept beside the store, and the namespace."""
+    """Return what keeps users apart: the key of the credential digest, kept beside the store, and the namespace.
+
+    Recordings are replayed where nobody has a credential, so it is no part of what they are found by.
+    """
     names = settings.namespace.name, settings.namespace.hosts
-    if settings.scope.mode == "shared":
+    if settings.scope.mode == "shared" or settings.cache.type == "cassette":
         return Scope(None, *names)
     return Scope(_secret(settings), *names)
 

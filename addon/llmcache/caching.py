@@ -17,6 +17,8 @@ from .addresses import SCHEMES, Address, Tls, masked, parse_url
 from .settings import Section, choice, flag, host, size, text, whole
 
 HIGRESS_PREFIX = "higress-ai-cache:"
+RECORDINGS = Path("tests/recordings")
+"""Where a `cassette` is unless `path` says it, from where the proxy is started."""
 
 
 def default_path() -> Path:
@@ -39,9 +41,9 @@ class Cache:
     """The exact store."""
 
     type: str = "sqlite"
-    """`sqlite`, `memory` or `redis`."""
+    """`sqlite`, `memory`, `redis` or `cassette`."""
     path: Path = field(default_factory=default_path)
-    """The database file of `sqlite`."""
+    """The database file of `sqlite`, the folder of `cassette`."""
     ttl: int = 0
     """`cacheTTL`: seconds that an entry is served; 0 for ever."""
     key_prefix: str = "higress-ai-cache:"
@@ -67,7 +69,7 @@ def read_cache(block: Section) -> Cache:
     """Read the block."""
     service = block.read("serviceName", "", text)
     cache = Cache(
-        type=block.read("type", "sqlite", choice("sqlite", "memory", "redis")),
+        type=block.read("type", "sqlite", choice("sqlite", "memory", "redis", "cassette")),
         path=block.read("path", default_path(), expanded),
         ttl=block.read("cacheTTL", 0, whole()),
         key_prefix=block.read("cacheKeyPrefix", HIGRESS_PREFIX, text),
@@ -86,6 +88,8 @@ def read_cache(block: Section) -> Cache:
     )
     url, tls = block.read("url", None, _url), _read_tls(block)
     client_name = block.read("clientName", "aicache", text)
+    if cache.type == "cassette" and not block.has("path"):
+        return replace(cache, path=RECORDINGS)
     if cache.type != "redis":
         return cache
     address = _with_settings(url or _of_service(cache), cache, client_name)
@@ -93,7 +97,7 @@ def read_cache(block: Section) -> Cache:
 
 
 def override_store(block: Section, store: str) -> None:
-    """Put the value of mitmproxy's option, `TYPE`, `sqlite:PATH` or a Redis URL, over what the file says."""
+    """Put the value of mitmproxy's option, `TYPE`, `TYPE:PATH` or a Redis URL, over what the file says."""
     kind, _, path = store.partition(":")
     if kind in SCHEMES and kind != store:
         block.put("type", "redis", where=f"aicache_store={masked(store)}")
@@ -108,6 +112,8 @@ def check_cache(block: Section, cache: Cache) -> None:
     """Note what does not go together."""
     if cache.encrypt and cache.type == "memory":
         block.warning("encrypt", "is not used by `type: memory`, which writes nothing anywhere")
+    if cache.type == "cassette":
+        _check_cassette(block, cache)
     if cache.type != "redis":
         for name in REDIS_ONLY:
             if name in block.changed:
@@ -120,6 +126,14 @@ def check_cache(block: Section, cache: Cache) -> None:
         block.problem("serviceName", "is missing; `type: redis` requires it, or `serviceHost`, or a `url`")
     else:
         _explain_service(block, cache)
+
+
+def _check_cassette(block: Section, cache: Cache) -> None:
+    if cache.encrypt:
+        block.problem("encrypt", "is not for `type: cassette`, whose files are there to be read; leave it out")
+    for name in ("maxEntries", "maxBytes", "eviction"):
+        if name in block.changed:
+            block.warning(name, "is not used by `type: cassette`: no recording is ever removed by itself")
 
 
 def _explain_service(block: Section, cache: Cache) -> None:

@@ -152,6 +152,8 @@ class Entry:
     path: str = ""
     question: str = ""
     """The text that the call asks, for people who look at the store; may be shortened."""
+    sequence: int = 0
+    """Which of several recordings of the same call, in their order; only a folder of recordings keeps more than one."""
 
 
 @dataclass(frozen=True, slots=True)

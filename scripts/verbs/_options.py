@@ -15,7 +15,10 @@ def settings(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", default="", help="configuration (default: config.yaml of the checkout)"
     )
     parser.add_argument(
-        "--store", metavar="STORE", default="", help="memory, sqlite:PATH or redis://... (default: what the file says)"
+        "--store",
+        metavar="STORE",
+        default="",
+        help="memory, sqlite:PATH, cassette:PATH, redis://... (default: what the file says)",
     )
 
 

@@ -58,7 +58,11 @@ SHOWN = 12
 @contextlib.asynccontextmanager
 async def opened(args: argparse.Namespace) -> AsyncIterator[Store]:
     """Open the store that `--config` and `--store` name. Raises `Stop` when there is none, or it does not work."""
-    store = open_store(_existing(args))
+    settings = _existing(args)
+    try:
+        store = open_store(settings)
+    except BackendError as error:
+        raise Stop(str(error)) from error
     try:
         yield store
     except BackendError as error:
@@ -80,7 +84,7 @@ def _existing(args: argparse.Namespace) -> config.Config:
         raise Stop(
             "the store `memory` ends with its proxy, there is nothing to look at; --store sqlite:PATH names a file"
         )
-    if cache.type == "sqlite" and not Path(cache.path).exists():
+    if cache.type in ("sqlite", "cassette") and not Path(cache.path).exists():
         raise Stop(f"there is no store yet; it will be {cache.path} (`aicache run` or `aicache serve` makes it)")
     return settings
 

@@ -11,6 +11,7 @@ from hashlib import blake2b
 import pytest
 from llmcache.addresses import Tls, parse_url
 from llmcache.chat import BackendError, Entry, Form, Reply, Usage
+from llmcache.stores.cassette import CassetteStore
 from llmcache.stores.memory import MemoryStore
 from llmcache.stores.near import NearStore
 from llmcache.stores.record import Row, size
@@ -27,6 +28,8 @@ LOCAL = {
     "memory": lambda folder, **limits: MemoryStore(**limits),
     "sqlite": lambda folder, **limits: SqliteStore(folder / "cache" / "entries.db", **limits),
 }
+FOLDERS = {"cassette": lambda folder, clock: CassetteStore(folder / "recordings", clock=clock)}
+"""Kept in git: nothing is evicted, hits are not counted, and a size is that of a file."""
 SHARED = [f"redis{way}" for way in ("7", "8", "7-unix", "7-acl", "7-tls", "7-cluster", "8-cluster", "7-near")]
 """Real servers: eviction is theirs, and they count no hits."""
 
@@ -123,11 +126,13 @@ async def opened(request, tmp_path, clock):
         await store.close()
 
 
-@pytest.fixture(params=[*LOCAL, *SHARED])
+@pytest.fixture(params=[*LOCAL, *FOLDERS, *SHARED])
 async def store(request, tmp_path, clock, servers):
     """An empty store with room for everything."""
     if request.param in LOCAL:
         made = LOCAL[request.param](tmp_path, max_entries=1000, max_bytes=1_000_000, eviction="lru", clock=clock)
+    elif request.param in FOLDERS:
+        made = FOLDERS[request.param](tmp_path, clock)
     else:
         made = await shared(request.param, servers, clock)
     yield made
@@ -164,6 +169,14 @@ def entry(name, created=START, **fields):
 def counts(store):
     """Whether the store counts hits."""
     return isinstance(store, MemoryStore | SqliteStore)
+
+
+def weight(store, entry):
+    """Return what *entry*, the only one of its store, counts there."""
+    if not isinstance(store, CassetteStore):
+        return size(entry)
+    (path,) = store.folder.rglob("*.yaml")
+    return path.stat().st_size
 
 
 async def names(store):
@@ -222,7 +235,7 @@ async def test_overwrite(store, clock):
     await store.put(later)
     assert await store.get(key("a")) == later
     assert [found async for found in store.scan()] == [later]
-    assert await store.totals() == (1, size(later))
+    assert await store.totals() == (1, weight(store, later))
     assert [row.hits for row in await store.rows()] == [1 if counts(store) else 0]
 
 
@@ -257,7 +270,7 @@ async def test_delete(store):
     assert not await store.delete(key("a"))
     assert await store.get(key("a")) is None
     assert await names(store) == "b"
-    assert await store.totals() == (1, size(entry("b")))
+    assert await store.totals() == (1, weight(store, entry("b")))
 
 
 async def test_newest_first(store):
@@ -420,7 +433,7 @@ async def test_rows(store, clock):
         expires=START + 60,
         used=START + 3 if counts(store) else START,
         hits=3 if counts(store) else 0,
-        size=size(stored),
+        size=weight(store, stored),
     )
     assert await store.rows() == [expected]
 
