@@ -71,6 +71,10 @@ class CassetteStore:
         held = self._index.found(key)
         return self._at_hand(held) if held else None
 
+    def excludes(self, key: str) -> bool:  # noqa: ARG002 - the protocol
+        """Return False: another process may record into the folder at any time."""
+        return False
+
     def _at_hand(self, held: Held) -> Entry | None:
         kept = self._parsed.get(held.path)
         if kept is None:
