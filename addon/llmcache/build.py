@@ -81,8 +81,9 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
 
 
 def open_embedder(settings: config.Config) -> Embedder:
-    """Return what turns questions into vectors; it loads its model or connects on first use, and remembers vectors.
+    """Return what turns questions into vectors, and remembers them.
 
+    A local model begins to load in the background, a provider is connected to on first use.
     Raises `BackendError` when what it needs is not installed.
     """
     from .embed.memo import Memo  # noqa: PLC0415 - see the module's docstring
@@ -92,6 +93,8 @@ def open_embedder(settings: config.Config) -> Embedder:
 
 
 def _embedder(embedding: Embedding, *, offline: bool) -> Embedder:
+    from .embed.guarded import Guarded  # noqa: PLC0415 - see the module's docstring
+
     match embedding.type:
         case "wordllama":
             from .embed.wordllama import open_wordllama  # noqa: PLC0415 - see the module's docstring
@@ -100,14 +103,14 @@ def _embedder(embedding: Embedding, *, offline: bool) -> Embedder:
         case "fastembed":
             from .embed.models import open_fastembed  # noqa: PLC0415 - see the module's docstring
 
-            return open_fastembed(embedding.model, embedding.window, offline=offline)
+            return Guarded(open_fastembed(embedding.model, embedding.window, offline=offline))
         case "sentence-transformers":
             from .embed.models import open_sentence_transformers  # noqa: PLC0415 - see the module's docstring
 
-            return open_sentence_transformers(embedding.model, embedding.window, offline=offline)
+            return Guarded(open_sentence_transformers(embedding.model, embedding.window, offline=offline))
         case "openai" | "azure" | "dashscope" | "cohere" | "ollama" | "huggingface" | "textin" | "xfyun":
             from .embed.formats import here  # noqa: PLC0415 - see the module's docstring
-            from .embed.guarded import Guarded, Unasked  # noqa: PLC0415 - see the module's docstring
+            from .embed.guarded import Unasked  # noqa: PLC0415 - see the module's docstring
             from .embed.remote import RemoteEmbedder  # noqa: PLC0415 - see the module's docstring
 
             remote = RemoteEmbedder(embedding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from llmcache.build import open_embedder
 from llmcache.chat import BackendError
 from llmcache.config import Config
 from llmcache.embed import TextError
-from llmcache.embed.local import need
+from llmcache.embed.local import LocalEmbedder, need
 from llmcache.embed.wordllama import INLINE, open_wordllama
 from llmcache.embedding import Embedding
 
@@ -87,23 +88,58 @@ async def test_long_texts_leave_the_loop(wordllama):
     """A text that takes longer than a hop is computed on the embedder's thread, and is the same vector."""
     seen = []
     (short,) = await wordllama.embed(["word " * (INLINE // 5)])
-    compute = wordllama._compute
-    wordllama._compute = lambda texts: seen.append(threading.current_thread().name) or compute(texts)
+    encode = wordllama._encode
+    wordllama._encode = lambda texts: seen.append(threading.current_thread().name) or encode(texts)
     try:
         (long,) = await wordllama.embed(["word " * INLINE])
         await wordllama.embed(["word"])
     finally:
-        del wordllama._compute
+        wordllama._encode = encode
     assert seen[0].startswith("aicache-embed")
     assert seen[1] == threading.main_thread().name
     assert long @ short > 0.99
+
+
+async def test_it_is_loaded_once_and_in_the_background():
+    """The model is loaded from the start on, beside the loop, once for all who ask meanwhile."""
+    threads, gate = [], threading.Event()
+
+    def load():
+        threads.append(threading.current_thread())
+        gate.wait(10)
+        return lambda texts: [[1.0, 2.0]] * len(texts)
+
+    embedder = LocalEmbedder("test/m", 100, load)
+    embedder.start()
+    waiting = [asyncio.create_task(embedder.embed(["a"])) for _ in range(5)]
+    await asyncio.sleep(0)
+    waiting.pop().cancel()  # who gives up ends nothing
+    gate.set()
+    assert [(1, 2)] * 4 == [vectors.shape for vectors in await asyncio.gather(*waiting)]
+    ((thread,), _) = threads, await embedder.close()
+    assert thread.daemon, "a process must be able to end while a model is fetched"
+
+
+async def test_a_load_that_failed_is_tried_again():
+    """A model that could not be fetched is an error for who asked, and may be there for the next."""
+    outcomes = [OSError("no network"), None]
+
+    def load():
+        if error := outcomes.pop(0):
+            raise error
+        return lambda texts: [[1.0, 2.0]] * len(texts)
+
+    embedder = LocalEmbedder("test/m", 100, load)
+    with pytest.raises(BackendError, match="test/m failed: OSError: no network"):
+        await embedder.embed(["a"])
+    assert (await embedder.embed(["a"])).shape == (1, 2)
+    await embedder.close()
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_a_unit_vector_or_refused(text):
     """Whatever the text, controls, emoji and halves of surrogate pairs included: a finite unit vector, or an error."""
-    import asyncio
 
     async def ask():
         return await MODEL.embed([text])
@@ -149,8 +185,8 @@ async def test_build_remembers(monkeypatch):
     await embedder.close()
 
 
-def test_loading_leaves_logging_alone(wordllama):
+async def test_loading_leaves_logging_alone(wordllama):
     """Importing the package does not set up logging for the whole process."""
     before = list(logging.root.handlers)
-    wordllama._compute(["hello"])
+    wordllama._load()
     assert before == logging.root.handlers

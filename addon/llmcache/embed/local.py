@@ -1,7 +1,8 @@
-"""Models on this machine: they are loaded once, on first use, and computed on one thread beside the event loop.
+"""Models on this machine: loaded once, in the background from the start on, and computed beside the event loop.
 
-Which model, and how it is loaded, is told by what makes one: `wordllama`, `fastembed`, `sentence_transformers`.
-What takes less than a hop to a thread is worth is computed on the loop itself.
+Loading holds up everything for some tenths of a second (imports, a vocabulary): that is better spent before the first
+question than on it. What takes less than a hop to a thread is worth is computed on the loop itself.
+Which model, and how it is loaded, is told by what makes one: `wordllama`, `models`.
 Entry point: `LocalEmbedder`.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,47 +25,67 @@ Encode = Callable[[Sequence[str]], ArrayLike]
 
 
 class LocalEmbedder:
-    """Embeds with what *load* returns; *load* may take seconds and is called once, on the thread."""
+    """Embeds with what *load* returns; *load* may take minutes, and is called once, on a thread of its own."""
 
     def __init__(self, name: str, window: int, load: Callable[[], Encode], inline: int = 0) -> None:
         self.name, self.window = name, window
         self._load, self._inline = load, inline
         self._encode: Encode | None = None
+        self._loading: Future[None] | None = None
         self._dim: int | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aicache-embed")
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<LocalEmbedder {self.name}, {'loaded' if self._encode else 'not loaded yet'}>"
 
+    def start(self) -> Future[None]:
+        """Begin to load the model, unless that was done; a load that failed is tried again."""
+        if self._loading is None or (self._loading.done() and self._encode is None):
+            self._loading = Future()
+            self._loading.set_running_or_notify_cancel()
+            # No thread of a pool: the process must be able to end while a package fetches its model.
+            threading.Thread(target=self._prepare, args=(self._loading,), name="aicache-load", daemon=True).start()
+        return self._loading
+
+    def _prepare(self, loading: Future[None]) -> None:
+        try:
+            self._encode = self._load()
+        except Exception as error:  # noqa: BLE001 - whatever a package raises, the model is not there
+            loading.set_exception(self._failure(error))
+        else:
+            loading.set_result(None)
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector for each text. Raises `BackendError` when the model cannot be loaded or fails."""
         check(texts)
+        if self._closed:
+            raise BackendError(f"{self.name} is closed")
         if not texts:
             return np.empty((0, self._dim or 0), np.float32)
-        if self._encode and sum(map(len, texts)) <= self._inline:
+        if self._encode is None:
+            await asyncio.wrap_future(self.start())
+        if sum(map(len, texts)) <= self._inline:
             return self._compute(texts)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, texts)
-        except RuntimeError as error:  # the thread takes no more work once it is shut down
-            raise BackendError(f"{self.name} is closed") from error
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, texts)
 
     def _compute(self, texts: Sequence[str]) -> Vectors:
+        assert self._encode is not None
         try:
-            if self._encode is None:
-                self._encode = self._load()
             values = self._encode(texts)
-        except BackendError:
-            raise
         except Exception as error:
-            raise BackendError(f"{self.name} failed: {type(error).__name__}: {error}") from error
+            raise self._failure(error) from error
         vectors = unit(values, len(texts), self._dim)
         self._dim = vectors.shape[1]
         return vectors
 
+    def _failure(self, error: Exception) -> BackendError:
+        return BackendError(f"{self.name} failed: {type(error).__name__}: {error}")
+
     async def close(self) -> None:
-        """Let go of the model and its thread; a text that is being embedded is finished first."""
+        """Let go of the thread; a text that is being embedded is finished first. May be called twice."""
+        self._closed = True
         await asyncio.to_thread(self._thread.shutdown)
-        self._encode = None
 
 
 def need(module: str, package: str) -> None:

@@ -1,12 +1,12 @@
 """Sentence models of one's choice on this machine, by the packages fastembed and sentence-transformers.
 
-They fetch a model on first use, from where their package says, and keep it; in replay mode they may not.
+They fetch a model at the first start, from where their package says, and keep it; in replay mode they may not.
 Entry points: `open_fastembed` and `open_sentence_transformers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from numpy.typing import ArrayLike
 
@@ -27,7 +27,7 @@ def open_fastembed(model: str, characters: int = 0, *, offline: bool = False) ->
         loaded = TextEmbedding(model_name=model, local_files_only=offline)
         return lambda texts: list(loaded.embed(list(texts)))
 
-    return LocalEmbedder(f"fastembed/{model}", characters or window("fastembed", model), load)
+    return _started("fastembed", model, characters, load)
 
 
 def open_sentence_transformers(model: str, characters: int = 0, *, offline: bool = False) -> LocalEmbedder:
@@ -45,4 +45,10 @@ def open_sentence_transformers(model: str, characters: int = 0, *, offline: bool
 
         return encode
 
-    return LocalEmbedder(f"sentence-transformers/{model}", characters or window("sentence-transformers", model), load)
+    return _started("sentence-transformers", model, characters, load)
+
+
+def _started(package: str, model: str, characters: int, load: Callable[[], Encode]) -> LocalEmbedder:
+    embedder = LocalEmbedder(f"{package}/{model}", characters or window(package, model), load)
+    embedder.start()
+    return embedder

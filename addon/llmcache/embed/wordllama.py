@@ -19,14 +19,16 @@ MODEL, DIM = "l2_supercat", 256
 WINDOW = 2000
 """Characters. The model cuts nothing off, but the mean of many tokens says little: it was trained on 1024 at most,
 and in writing that its 32,000 tokens hardly cover, a character can take two or three."""
-INLINE = 1000
-"""Characters that are embedded on the event loop: they take about 0.3 ms, and a thread would cost as much again."""
+INLINE = WINDOW
+"""Characters that are embedded on the event loop: they take 0.5 ms, and a hop to a thread would cost as much again."""
 
 
 def open_wordllama() -> LocalEmbedder:
-    """Return the embedder; the model is loaded on first use, in half a second. `BackendError` when absent."""
+    """Return the embedder, which begins to load its model. Raises `BackendError` when the package is absent."""
     need("wordllama", "wordllama")
-    return LocalEmbedder(f"wordllama/{MODEL}_{DIM}", WINDOW, _load, INLINE)
+    embedder = LocalEmbedder(f"wordllama/{MODEL}_{DIM}", WINDOW, _load, INLINE)
+    embedder.start()
+    return embedder
 
 
 def _load() -> Encode:
