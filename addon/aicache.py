@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
-from llmcache import capture, config, wire
+from llmcache import capture, config, status, wire
 from llmcache.build import build_engine
 from llmcache.chat import BackendError, Bypass, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
 from llmcache.control import read_control
 from llmcache.engine import Engine
-from llmcache.freshness import age
+from llmcache.freshness import age, failing
+from llmcache.reach import reachable
 from llmcache.recorder import Ticket
 from llmcache.stats import Observation, Stats
 from mitmproxy import ctx, exceptions, http
@@ -108,6 +109,8 @@ class AiCache:
             log.warning("%s", warning)
         # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
         ctx.options.update(connection_strategy="lazy")
+        if settings.cache.stale_while_revalidate and "client_replay_concurrency" in ctx.options:
+            ctx.options.update(client_replay_concurrency=-1)  # else one slow refresh keeps all others waiting
         if settings.mode == "replay":
             ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
         if self._started:
@@ -147,7 +150,7 @@ class AiCache:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer the call from the store, or let it go upstream with a ticket."""
-        if flow.response or flow.error or not flow.live:
+        if flow.response or flow.error or not flow.live or TICKET in flow.metadata:  # the last: a refresh of ours
             return
         await self._ready.wait()
         if self.engine is None:
@@ -167,39 +170,47 @@ class AiCache:
             if engine.replaying:
                 flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
             elif reason := engine.passes(host, path):
-                flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
+                flow.metadata[STATUS] = status.of_bypass(reason)
             return
         request, reason = read_request(flow, host, path, query, engine.rules.max_request)
         skip = own_headers(flow, request)
         control = read_control(request.headers)
-        outcome: Outcome
-        ticket: Ticket | None = None
         if reason or skip:
-            outcome = engine.bypass(request, reason or "skip-header", control)
+            await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
         else:
-            outcome, ticket = await engine.lookup(dialect, request, control)
+            await self._settle(engine, flow, dialect, *await engine.lookup(dialect, request, control))
+
+    @staticmethod
+    async def _settle(
+        engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, outcome: Outcome, ticket: Ticket | None
+    ) -> None:
+        """Do with the flow what was decided."""
         match outcome:
             case Hit():
+                if ticket:
+                    refresh(engine, flow, ticket)
                 answer(flow, outcome)
             case Refusal():
                 flow.response = refusal(dialect, outcome.message, outcome.status)
             case Bypass(reason=reason):
-                flow.metadata[STATUS] = f"aicache; fwd=bypass; detail={reason}"
+                flow.metadata[STATUS] = status.of_bypass(reason)
             case Miss(reason=reason):
-                flow.metadata[STATUS] = f"aicache; fwd={FORWARDED.get(reason, 'miss')}"
-                flow.metadata[TICKET] = ticket
+                if ticket and ticket.fallback and not await answers(flow):
+                    answer(flow, engine.rescue(ticket, ticket.fallback))
+                else:
+                    flow.metadata |= {STATUS: status.of_miss(reason), TICKET: ticket}
             case _:
                 assert_never(outcome)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Say what we did, and copy a stream while it flows."""
-        status = flow.metadata.get(STATUS)
-        if status is None or flow.response is None:
+        member = flow.metadata.get(STATUS)
+        if member is None or flow.response is None:
             return
         head = flow.metadata[HEAD] = fields(flow.response)
-        add_cache_status(flow.response, head, status)
+        add_cache_status(flow.response, head, member)
         ticket: Ticket | None = flow.metadata.get(TICKET)
-        if ticket is None or self.engine is None:
+        if ticket is None or self.engine is None or (ticket.fallback and failing(flow.response.status_code)):
             return
         limit = self.engine.rules.admission.max_body
         if not collected(ticket.call.form, head, limit):
@@ -221,7 +232,9 @@ class AiCache:
             return
         try:
             seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
-            if reason := unrecordable(flow, tee):
+            if (hit := ticket.fallback) and (code := replaceable(flow)):
+                answer(flow, self.engine.rescue(ticket, hit, code, seconds))
+            elif reason := unrecordable(flow, tee):
                 self.engine.abandon(ticket, reason, seconds)
             else:
                 self.engine.record(ticket, exchange_of(flow, tee, flow.metadata[HEAD], seconds))
@@ -285,25 +298,43 @@ def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
     return request.header(SKIP_HEADER).strip().lower() == "on"
 
 
+def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
+    """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
+    again = flow.copy()
+    try:
+        ctx.master.commands.call("replay.client", [again])
+        # Behind the call, which only queues it after having copied all it knows, as no ticket can be.
+        again.metadata = {TICKET: ticket, STATUS: status.of_miss(ticket.reason)}
+    except Exception:
+        log.exception("aicache: a stale answer was served and not refreshed")
+        engine.abandon(ticket, "not-refreshed")
+
+
+async def answers(flow: http.HTTPFlow) -> bool:
+    """Whether the provider takes connections: mitmproxy's own answer to one that fails cannot be replaced any more."""
+    parent = flow.server_conn.via or isinstance(flow.client_conn.proxy_mode, mode_specs.UpstreamMode)
+    return bool(parent) or await reachable(flow.request.host, flow.request.port)
+
+
+def replaceable(flow: http.HTTPFlow) -> int:
+    """Return the status of a failure whose place a stored answer may take, for the client has nothing of it yet."""
+    response = flow.response
+    unsent = response and not response.stream and not flow.error
+    return response.status_code if response and unsent and failing(response.status_code) else 0
+
+
 def answer(flow: http.HTTPFlow, hit: Hit) -> None:
     """Answer the flow from the store."""
-    status, body = cache_status(hit), hit.reply.body
+    member, body = status.of_hit(hit), hit.reply.body
     head = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
     head += [
         (b"content-length", b"%d" % len(body)),
-        (b"cache-status", status.encode()),
+        (b"cache-status", member.encode()),
         (b"age", b"%d" % age(hit.entry, time.time())),
     ]
     now = time.time()
     flow.response = http.Response(b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(head), body, None, now, now)
-    flow.comment = status
-
-
-def cache_status(hit: Hit) -> str:
-    """Return the `Cache-Status` member of a hit (RFC 9211)."""
-    return "; ".join(
-        ["aicache", "hit", f"detail={hit.kind}", *(f"{name}={value}" for name, value in hit.detail.items())]
-    )
+    flow.comment = member
 
 
 def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
@@ -314,11 +345,11 @@ def add_cache_status(response: http.Response, head: Headers, member: str) -> Non
         response.headers.fields += ((b"cache-status", member.encode()),)
 
 
-def refusal(dialect: wire.Dialect | None, message: str, status: int = 424) -> http.Response:
+def refusal(dialect: wire.Dialect | None, message: str, code: int = 424) -> http.Response:
     """Return the refusal of replay mode (424) or of `only-if-cached` (504): SDKs do not retry it."""
-    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", REFUSALS[status])
+    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", REFUSALS[code])
     head = {"content-type": "application/json", "x-should-retry": "false", "cache-status": "aicache; detail=refused"}
-    return http.Response.make(status, body, head)
+    return http.Response.make(code, body, head)
 
 
 def collected(form: Form, head: Headers, limit: int) -> bool:
@@ -358,8 +389,6 @@ OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
-FORWARDED = {"no-cache": "request", "max-age": "request"}
-"""What RFC 9211 calls the reasons of a miss that are not plainly `miss`."""
 STATUS, TICKET, HEAD, TEE = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee"
 STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 TRANSPARENT = tuple(

@@ -28,6 +28,8 @@ FLOORS = (
         "capture",
         "control",
         "freshness",
+        "reach",
+        "status",
         "addresses",
         "breaker",
         "httpclient",

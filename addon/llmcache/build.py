@@ -15,6 +15,7 @@ from .answer import AnswerRule
 from .caching import HIGRESS_PREFIX, Cache, default_path
 from .chat import BackendError
 from .engine import Engine, Rules
+from .freshness import Stale
 from .question import QuestionRule
 from .recorder import Admission
 from .scope import Scope, read_secret
@@ -201,6 +202,7 @@ def scope_key_path(cache: Cache) -> Path:
 def rules(settings: config.Config) -> Rules:
     """Return what the engine needs of *settings*."""
     higress, answer = settings.compat == "higress", _answer(settings)
+    stale = Stale(settings.cache.stale_if_error, settings.cache.stale_while_revalidate)
     return Rules(
         mode=settings.mode,
         hosts=settings.match.hosts,
@@ -209,9 +211,11 @@ def rules(settings: config.Config) -> Rules:
         answer=answer,
         header_namespaces=settings.namespace.header,
         higress_prefix=settings.cache.key_prefix if higress else None,
+        stale=stale,
         admission=Admission(
             finish_reasons=settings.admit.finish_reasons,
             ttl=settings.cache.ttl,
+            keep=stale.keep,
             max_body=settings.limits.max_body,
             answer=answer if higress else None,
         ),

@@ -46,6 +46,10 @@ class Cache:
     """The database file of `sqlite`, the folder of `cassette`."""
     ttl: int = 0
     """`cacheTTL`: seconds that an entry is served; 0 for ever."""
+    stale_if_error: int = 0
+    """Seconds that an expired answer stands in for a provider that fails."""
+    stale_while_revalidate: int = 0
+    """Seconds that an expired answer is served while it is asked for anew."""
     key_prefix: str = "higress-ai-cache:"
     max_entries: int = 1_000_000
     max_bytes: int = 4_000_000_000
@@ -72,6 +76,8 @@ def read_cache(block: Section) -> Cache:
         type=block.read("type", "sqlite", choice("sqlite", "memory", "redis", "cassette")),
         path=block.read("path", default_path(), expanded),
         ttl=block.read("cacheTTL", 0, whole()),
+        stale_if_error=block.read("staleIfError", 0, whole(0, LONGEST)),
+        stale_while_revalidate=block.read("staleWhileRevalidate", 0, whole(0, LONGEST)),
         key_prefix=block.read("cacheKeyPrefix", HIGRESS_PREFIX, text),
         max_entries=block.read("maxEntries", 1_000_000, whole(1)),
         max_bytes=block.read("maxBytes", 4_000_000_000, size),
@@ -110,6 +116,7 @@ def override_store(block: Section, store: str) -> None:
 
 def check_cache(block: Section, cache: Cache) -> None:
     """Note what does not go together."""
+    _check_stale(block, cache)
     if cache.encrypt and cache.type == "memory":
         block.warning("encrypt", "is not used by `type: memory`, which writes nothing anywhere")
     if cache.type == "cassette":
@@ -134,6 +141,12 @@ def _check_cassette(block: Section, cache: Cache) -> None:
     for name in ("maxEntries", "maxBytes", "eviction"):
         if name in block.changed:
             block.warning(name, "is not used by `type: cassette`: no recording is ever removed by itself")
+
+
+def _check_stale(block: Section, cache: Cache) -> None:
+    for name in ("staleIfError", "staleWhileRevalidate"):
+        if name in block.changed and not cache.ttl:
+            block.warning(name, "is only for answers that expire: `cacheTTL` is 0, so only those with `ttl=N` do")
 
 
 def _explain_service(block: Section, cache: Cache) -> None:
@@ -209,6 +222,8 @@ def expanded(node: yaml.Node) -> Path:
     return Path(path)
 
 
+LONGEST = 2**31
+"""Seconds; RFC 9111 section 1.2.2."""
 REDIS_ONLY = (
     "url",
     "serviceName",

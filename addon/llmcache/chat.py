@@ -143,7 +143,7 @@ class Entry:
     created: float
     """When the reply was recorded, Unix seconds."""
     expires: float | None = None
-    """When it stops being served, Unix seconds; None for never."""
+    """When it is gone, Unix seconds; None for never."""
     usage: Usage = Usage()
     seconds: float = 0.0
     """How long the provider took for the whole reply."""
@@ -154,6 +154,8 @@ class Entry:
     """The text that the call asks, for people who look at the store; may be shortened."""
     sequence: int = 0
     """Which of several recordings of the same call, in their order; only a folder of recordings keeps more than one."""
+    fresh: float | None = None
+    """When it becomes stale, Unix seconds, where it is kept longer than that; None: as long as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,10 @@ def _check_blocks(root: Section, config: Config) -> None:
     """Check which of cache, vector and embedding there are, and warn of what this version does not do."""
     if config.compat == "higress" and config.namespace != Namespace():
         root.problem("namespace", "does nothing with `compat: higress`, where only the question is the key; remove one")
+    if config.compat == "higress" and (
+        late := {"staleIfError", "staleWhileRevalidate"} & root.section("cache").changed
+    ):
+        root.section("cache").problem(min(late), "does not go with `compat: higress`, whose records have no times")
     if config.cache.encrypt and (config.compat == "higress" or config.enable_semantic_cache):
         other = "compat: higress" if config.compat == "higress" else "enableSemanticCache: true"
         root.section("cache").problem("encrypt", f"does not go with `{other}`, which keeps texts readable; remove one")

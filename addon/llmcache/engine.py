@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -32,7 +32,7 @@ from .chat import (
     WireError,
 )
 from .control import NOTHING, Control
-from .freshness import too_old
+from .freshness import Refreshes, Stale, overdue, too_old
 from .question import QuestionRule
 from .recorder import INLINE, Admission, Recorder, Ticket
 from .scope import Scope
@@ -63,6 +63,8 @@ class Rules:
     """Not None: keys are this prefix and the question, and nothing else (`compat: higress`)."""
     header_namespaces: bool = True
     """Whether a request may ask for a namespace of its own, inside the configured one."""
+    stale: Stale = field(default_factory=Stale)
+    """How long expired answers may serve."""
     admission: Admission = field(default_factory=Admission)
     max_request: int = 20_000_000
     """Bytes of a request above which it is not even parsed."""
@@ -91,6 +93,7 @@ class Engine:
         """Make the part that records."""
         failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
         parts = (self.store, self.rules.admission, self.observe, failed, works)
+        self._refreshes = Refreshes()
         self._recorder = Recorder(*parts, clock=self.clock, seal=self.seal)
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
@@ -157,10 +160,24 @@ class Engine:
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
         found = self._unread(control) or await self._find(dialect, call, key, identity, control)
         if isinstance(found, Hit):
-            return found, None
+            ticket = Ticket(dialect, call, key, identity, question, "refresh", control)
+            return (found, None) if self.replaying else self._by_age(found, ticket)
         if self.replaying:
             return await self._refuse(call, identity, found), None
         return Miss(found), Ticket(dialect, call, key, identity, question, found, control)
+
+    def _by_age(self, hit: Hit, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
+        """Serve a fresh answer, and a stale one as far as the rules allow; a ticket beside a hit is to refresh it."""
+        late = overdue(hit.entry, self.clock())
+        if late is None:
+            return hit, None
+        left, stale = {"ttl": str(-int(late))}, self.rules.stale
+        if late < stale.while_revalidate:
+            wanted = not (ticket.control.only_if_cached or ticket.control.no_store)
+            claimed = wanted and self._refreshes.claim(ticket.key)
+            return replace(hit, kind="stale-while-revalidate", detail=left), ticket if claimed else None
+        fallback = replace(hit, kind="stale-if-error", detail=left) if late < stale.if_error else None
+        return Miss("stale"), replace(ticket, reason="stale", fallback=fallback)
 
     def _unread(self, control: Control) -> str:
         """Return why the store is not even asked, or nothing. In replay there is nothing else to ask."""
@@ -242,8 +259,15 @@ class Engine:
             return Refusal(f"{what}; recordings are sealed (`cache.encrypt`), so the nearest cannot be told")
         return Refusal(f"{what}; {explain.worded(await explain.nearest(identity, self.store.scan()))}")
 
+    def rescue(self, ticket: Ticket, fallback: Hit, status: int = 0, seconds: float = 0.0) -> Hit:
+        """Return the answer where the provider failed with *status*, or cannot be reached; the ticket is done with."""
+        call, entry = ticket.call, fallback.entry
+        self.observe(observed(call, "hit", fallback.kind, seconds, saved=entry.seconds, usage=entry.usage))
+        return replace(fallback, detail={"fwd-status": str(status), **fallback.detail}) if status else fallback
+
     def record(self, ticket: Ticket, exchange: Exchange) -> None:
         """Take what came from upstream, to be judged and stored in the background; nobody waits for it."""
+        self._refreshes.release(ticket.key)
         if ticket.control.no_store:
             self.abandon(ticket, "no-store", exchange.seconds)
         else:
@@ -251,6 +275,7 @@ class Engine:
 
     def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
         """Let go of a ticket whose reply is not to be stored."""
+        self._refreshes.release(ticket.key)
         self._recorder.abandon(ticket, reason, seconds)
 
     async def settled(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .answer import AnswerRule
 from .capture import Exchange, reply_of
-from .chat import BackendError, Call, Entry, Incomplete, Usage, WireError
+from .chat import BackendError, Call, Entry, Hit, Incomplete, Usage, WireError
 from .control import NOTHING, Control
 from .stats import Observation, observed
 from .stores import Seal, Store
@@ -45,6 +45,8 @@ class Ticket:
     """Why it was a miss."""
     control: Control = NOTHING
     """What the request asked of the cache."""
+    fallback: Hit | None = None
+    """The expired answer that may be served where the provider fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Admission:
     """Accepted besides the natural ones."""
     ttl: int = 0
     """Seconds an entry is served; 0 for ever."""
+    keep: int = 0
+    """Seconds that it is kept beyond those, for answers that may be stale."""
     max_body: int = 10_000_000
     """Bytes of a reply above which it is not stored."""
     max_pending: int = 64_000_000
@@ -191,7 +195,7 @@ class Recorder:
         if self.admission.answer and not self.admission.answer.text(reply, form).strip():
             return Incomplete("no-answer-text")
         now = self.clock()
-        ttl = ticket.control.ttl or self.admission.ttl
+        ttl, keep = ticket.control.ttl or self.admission.ttl, self.admission.keep
         return Entry(
             key=ticket.key,
             dialect=call.dialect,
@@ -200,12 +204,13 @@ class Recorder:
             form=form,
             reply=reply,
             created=now,
-            expires=now + ttl if ttl else None,
+            expires=now + ttl + keep if ttl else None,
             usage=verdict.usage,
             seconds=exchange.seconds,
             request=ticket.identity,
             path=call.path,
             question=ticket.question[:QUESTION_SHOWN],
+            fresh=now + ttl if ttl and keep else None,
         )
 
     def _report(self, each: _Recording, failure: BaseException | None) -> None:

@@ -97,7 +97,7 @@ def test_what_is_no_bytes_is_refused(data):
         unpack(data, STREAM.key)
 
 
-def forged(head: object = None, version: int = 1, length: int | None = None) -> bytes:
+def forged(head: object = None, version: int = 2, length: int | None = None) -> bytes:
     """Return a record whose checksum is right, whatever it holds."""
     data = head if isinstance(head, bytes) else orjson.dumps(head)
     record = struct.pack(">7sBII", b"aicache", version, len(data) if length is None else length, 0) + data
@@ -112,7 +112,7 @@ def head(**changes: object) -> dict[str, object]:
 
 
 FORGERIES = {
-    "unknown version": (forged(head(), version=2), "version 2"),
+    "unknown version": (forged(head(), version=3), "version 3"),
     "not JSON": (forged(b"{]"), "Expecting"),
     "no object": (forged([1]), "other fields"),
     "further field": (forged(head(more=1)), "other fields"),

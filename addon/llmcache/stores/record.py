@@ -20,7 +20,8 @@ import orjson
 from ..chat import Entry, Form, Reply, Usage
 
 MAGIC = b"aicache"
-VERSION = 1
+VERSION = 2
+"""2 has `fresh`; 1 is read as without."""
 CHECKSUM = 16
 """Bytes of the checksum: 128 bits, far past any accident."""
 
@@ -44,6 +45,7 @@ _HEAD: dict[str, tuple[type, ...]] = {
     "expires": (*_NUMBER, type(None)),
     "seconds": _NUMBER,
     "usage": (list,),
+    "fresh": (*_NUMBER, type(None)),
 }
 """The fields of the head in their order, and their JSON types; anything else is another format version."""
 
@@ -95,7 +97,7 @@ def unpack(data: bytes, key: str) -> Entry:
     magic, version, head_length, request_length = _PREFIX.unpack_from(data)
     if magic != MAGIC:
         raise ValueError("not a record")
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise ValueError(f"format version {version} is unknown")
     end = len(data) - CHECKSUM
     if _checksum(memoryview(data)[:end]) != data[end:]:
@@ -104,7 +106,7 @@ def unpack(data: bytes, key: str) -> Entry:
     body_at = request_at + request_length
     if body_at > end:
         raise ValueError("lengths do not fit")
-    head = _read_head(data[_PREFIX.size : request_at])
+    head = _read_head(data[_PREFIX.size : request_at], version)
     if head["key"] != key:
         raise ValueError("belongs to another key")
     return _entry(head, data[request_at:body_at], data[body_at:end])
@@ -139,6 +141,7 @@ def _head(entry: Entry) -> dict[str, Any]:
         "expires": entry.expires,
         "seconds": entry.seconds,
         "usage": [usage.input, usage.output, usage.cached],
+        "fresh": entry.fresh,
     }
 
 
@@ -163,13 +166,16 @@ def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
             request=request,
             path=head["path"],
             question=head["question"],
+            fresh=head["fresh"],
         )
     except TypeError as error:
         raise ValueError(f"head is malformed: {error}") from error
 
 
-def _read_head(data: bytes) -> dict[str, Any]:
+def _read_head(data: bytes, version: int) -> dict[str, Any]:
     head = _loads(data)
+    if version == 1 and type(head) is dict:
+        head["fresh"] = None
     if type(head) is not dict or tuple(head) != _NAMES:
         raise ValueError("head has other fields")
     if tuple(map(type, head.values())) not in _SHAPES:
