@@ -376,6 +376,12 @@ def test_credentials_are_not_shown(read):
             ["postgresql://"],
             id="no-postgres",
         ),
+        pytest.param(
+            VECTOR.replace("qdrant, serviceName: q.dns", "pgvector, url: 'postgresql://u:se@cret@h/d'") + EMBEDDING,
+            "1: vector.url",
+            ["in a password"],
+            id="postgres-password",
+        ),
         pytest.param(VECTOR.replace("0.9", "high") + EMBEDDING, "1: vector.threshold", ["`high`"], id="threshold-word"),
         pytest.param(
             VECTOR.replace("0.9", ".nan") + EMBEDDING, "1: vector.threshold", ["no number"], id="threshold-nan"

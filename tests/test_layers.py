@@ -63,6 +63,7 @@ DRIVERS = {
     "stores.redis_client": {"redis"},
     "stores.redis_records": {"zstandard"},
     "index.link": {"redis"},
+    "index.pgvector": {"psycopg"},
     "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""

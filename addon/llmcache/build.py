@@ -152,8 +152,18 @@ def open_index(settings: config.Config) -> Index:
             address = vector.address or settings.cache.address
             assert address is not None
             return RedisIndex(address, _prefix(settings), vector.quantization)
+        case "pgvector":
+            try:
+                from .index.pgvector import TABLE, PgvectorIndex  # noqa: PLC0415 - see the module's docstring
+            except ImportError as error:
+                raise _without("pgvector", "psycopg[binary]") from error
+            return PgvectorIndex(vector.url, vector.collection_id or TABLE, vector.timeout / 1000)
         case other:
             raise BackendError(f"`vector.type: {other}` is not in this version")
+
+
+def _without(kind: str, package: str) -> BackendError:
+    return BackendError(f"`vector.type: {kind}` needs a package that is not here: pip install '{package}'")
 
 
 def _beside(cache: Cache, name: str) -> Path | None:

@@ -6,7 +6,9 @@ Entry point: `read_vector`, which notes every fault in the section it reads.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -93,6 +95,12 @@ def _postgres(node: yaml.Node) -> str:
     url = text(node)
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("is no address of a PostgreSQL; write `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`")
+    # A sign that belongs to the password would make the driver name the rest of it, as a host or port, in its messages.
+    parts, port = urlsplit(url), None
+    with contextlib.suppress(ValueError):
+        port = parts.port or 5432
+    if port is None or parts.netloc.count("@") > 1 or "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("is no address; in a password `/` is written %2F, `?` %3F, `#` %23, `@` %40, `:` %3A")
     return url
 
 

@@ -7,6 +7,7 @@ Entry points: `INDEXES`, `Clock`, `expected`, `point`, `vectors`.
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from llmcache.addresses import parse_url
 from llmcache.index import Index, Point
 from numpy.typing import NDArray
 
+from . import postgres
 from .absent import missing
 from .redis_server import Server, binary
 
@@ -92,9 +94,22 @@ async def _redis(folder: Path, clock: Clock) -> AsyncIterator[Index]:
         await index.close()
 
 
+@contextlib.asynccontextmanager
+async def _pgvector(folder: Path, clock: Clock) -> AsyncIterator[Index]:
+    where = postgres.url()
+    if where is None:
+        missing("a PostgreSQL with pgvector")
+    from llmcache.index.pgvector import PgvectorIndex
+
+    index = PgvectorIndex(where, f"test_{uuid.uuid4().hex}", clock=clock)
+    yield index
+    await index.close()
+
+
 INDEXES: Mapping[str, Opened] = {
     "local": _local,
     "local-on-a-thread": _local_on_a_thread,
     "redis": _redis,
+    "pgvector": _pgvector,
 }
 """One row an index; one that needs a server asks for it with `absent.missing`."""
