@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from llmcache.config import ConfigError, load
+from conftest import ROOT
+from llmcache.config import ConfigError, known_settings, load
+from llmcache.embedding import EMBEDDERS
 
 
 @pytest.fixture
@@ -105,3 +109,14 @@ def test_secrets_are_not_shown(read):
     """No secret of the block stands in what a program prints of the configuration."""
     block = "type: xfyun, apiKey: hush1, appId: a, apiSecret: hush2, proxy: 'http://u:hush3@p:1'"
     assert "hush" not in repr(read(block))
+
+
+def test_the_shipped_block_is_complete(tmp_path):
+    """The block in the shipped file, without its comment signs, is valid and has every setting and every type."""
+    block = re.search(r"^# embedding:\n(?:#   .*\n)+", (ROOT / "config.yaml").read_text(), re.MULTILINE)[0]
+    path = tmp_path / "c.yaml"
+    path.write_text(re.sub(r"^# ", "", block, flags=re.MULTILINE))
+    assert load(str(path)).embedding.type == "wordllama"
+    names = {name.removeprefix("embedding.") for name in known_settings() if name.startswith("embedding.")}
+    assert names == set(re.findall(r"^#   (\w+):", block, re.MULTILINE))
+    assert [kind for kind in EMBEDDERS if kind not in block] == []
