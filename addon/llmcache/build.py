@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from .embed import Embedder
     from .embedding import Embedding
     from .index import Index
+    from .index.remote import Place, RemoteIndex, Service
     from .stores.cassette import CassetteStore
     from .stores.memory import MemoryStore
     from .stores.near import NearStore
     from .stores.redis import RedisStore
     from .stores.redis_records import Records
     from .stores.sqlite import SqliteStore
+    from .vectors import Vector
 
 PREFIX = "aicache:"
 """What our own keys in a Redis begin with, unless `cacheKeyPrefix` names something else than Higress' default."""
@@ -158,6 +160,61 @@ def open_index(settings: config.Config) -> Index:
             except ImportError as error:
                 raise _without("pgvector", "psycopg[binary]") from error
             return PgvectorIndex(vector.url, vector.collection_id or TABLE, vector.timeout / 1000)
+        case other:
+            return _open_remote_index(vector, other)
+
+
+def _open_remote_index(vector: Vector, kind: str) -> RemoteIndex:
+    """Return the index in the vector store *kind*, which is asked over HTTP."""
+    from .index.remote import Place, RemoteIndex  # noqa: PLC0415 - see the module's docstring
+
+    place = Place(
+        url=vector.http_url,
+        collection=vector.collection_id,
+        api_key=vector.api_key,
+        user=vector.es_username,
+        password=vector.es_password,
+        timeout=vector.timeout / 1000,
+        proxy=vector.proxy,
+        certificates=vector.tls_ca,
+    )
+    return RemoteIndex(_open_service(kind, place))
+
+
+def _open_service(kind: str, place: Place) -> Service:
+    match kind:
+        case "chroma":
+            from .index.chroma import Chroma  # noqa: PLC0415 - see the module's docstring
+
+            return Chroma(place)
+        case "qdrant":
+            from .index.qdrant import Qdrant  # noqa: PLC0415 - see the module's docstring
+
+            return Qdrant(place)
+        case "elasticsearch":
+            from .index.elasticsearch import Elasticsearch  # noqa: PLC0415 - see the module's docstring
+
+            return Elasticsearch(place)
+        case "weaviate":
+            from .index.weaviate import Weaviate  # noqa: PLC0415 - see the module's docstring
+
+            return Weaviate(place)
+        case "pinecone":
+            from .index.pinecone import Pinecone  # noqa: PLC0415 - see the module's docstring
+
+            return Pinecone(place)
+        case "milvus":
+            from .index.milvus import Milvus  # noqa: PLC0415 - see the module's docstring
+
+            return Milvus(place)
+        case "dashvector":
+            from .index.dashvector import DashVector  # noqa: PLC0415 - see the module's docstring
+
+            return DashVector(place)
+        case "lindorm":
+            from .index.lindorm import Lindorm  # noqa: PLC0415 - see the module's docstring
+
+            return Lindorm(place)
         case other:
             raise BackendError(f"`vector.type: {other}` is not in this version")
 

@@ -7,11 +7,10 @@ Entry point: `read_embedding`, which notes every fault in the section it reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
 
 import yaml
 
-from .providers import MILLISECONDS, kind, require
+from .providers import MILLISECONDS, base_url, kind, proxy_url, require
 from .settings import Section, host, text, whole
 
 
@@ -68,9 +67,9 @@ def read_embedding(block: Section) -> Embedding:
         textin_matryoshka_dim=block.read("textinMatryoshkaDim", 0, whole()),
         app_id=block.read("appId", "", text),
         api_secret=block.read("apiSecret", "", text),
-        url=block.read("url", "", _base),
+        url=block.read("url", "", base_url),
         path=block.read("path", "", _path),
-        proxy=block.read("proxy", "", _proxy),
+        proxy=block.read("proxy", "", proxy_url),
         tls_ca=block.read("tlsCA", "", text),
         window=block.read("window", 0, whole()),
     )
@@ -100,33 +99,6 @@ def _required(embedding: Embedding, known: _Embedder) -> tuple[str, ...]:
     if own and embedding.type in KEYLESS:
         left.add("apiKey")
     return tuple(name for name in known.required if name not in left)
-
-
-def _base(node: yaml.Node) -> str:
-    """Take the URL at which an API begins. No message repeats it, for there may be a password in it."""
-    parts = _split(text(node))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is no URL of an API; write it such as `http://127.0.0.1:8080/v1`, without a query")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("has a user or password in it; write the key as `apiKey`")
-    return parts.geturl()
-
-
-def _proxy(node: yaml.Node) -> str:
-    written = text(node)
-    parts = _split(written)
-    if written != "environment" and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("is no proxy; legal values: `environment`, or a URL such as `http://proxy.example:3128`")
-    return written
-
-
-def _split(written: str) -> SplitResult:
-    try:
-        parts = urlsplit(written.strip())
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is no URL") from None
-    return parts
 
 
 def _path(node: yaml.Node) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from .addresses import PORT, Address, parse_url
-from .providers import MILLISECONDS, kind, require
+from .providers import MILLISECONDS, base_url, kind, origin, proxy_url, require
 from .settings import Section, choice, host, number, text, whole
 
 
@@ -35,13 +35,23 @@ class Vector:
     threshold_relation: str = "lt"
     """How a score must compare to the threshold: `lt`, `lte` (distances), `gt`, `gte` (similarities)."""
     url: str = field(default="", repr=False)
-    """Where the PostgreSQL of `pgvector` is, with its credentials."""
+    """Where the PostgreSQL of `pgvector` is, with its credentials; or where the API of a store begins that is asked
+    over HTTP, instead of its host and port."""
     address: Address | None = field(default=None, repr=False)
     """Where the Redis or Tair is; None for other indexes, and where it is the one of the cache."""
     quantization: str = "none"
     """How exactly a Redis keeps the numbers: `none` (as they are), `int8` or `binary`."""
     es_username: str = ""
     es_password: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+    """The proxy on the way to a store that is asked over HTTP: a URL, `environment`, or none."""
+    tls_ca: str = ""
+    """A file of certificates that such a store is trusted by; empty: the system's."""
+
+    @property
+    def http_url(self) -> str:
+        """Where a store is that is asked over HTTP."""
+        return self.url or origin(self.service_host or self.service_name, self.service_port)
 
 
 def read_vector(block: Section, *, top_k: int = 5, shared: bool = False) -> Vector:
@@ -61,8 +71,11 @@ def read_vector(block: Section, *, top_k: int = 5, shared: bool = False) -> Vect
         quantization=block.read("quantization", "none", choice("none", "int8", "binary")),
         es_username=block.read("esUsername", "", text),
         es_password=block.read("esPassword", "", text),
+        proxy=block.read("proxy", "", proxy_url),
+        tls_ca=block.read("tlsCA", "", text),
     )
-    require(block, vector.type, VECTORS.get(vector.type, ()))
+    required = VECTORS.get(vector.type, ())
+    require(block, vector.type, [name for name in required if not (name == "serviceHost" and block.has("url"))])
     return _with_place(block, vector, shared=shared)
 
 
@@ -80,10 +93,13 @@ def _with_place(block: Section, vector: Vector, *, shared: bool) -> Vector:
             return replace(vector, url=block.read("url", "", _postgres))
         case "local" | "usearch":
             pass
-        case _ if not at:
-            block.problem("serviceHost", "is missing: where is the vector store?")
+        case _:
+            url = block.read("url", "", base_url)
+            if not (at or block.has("url")) and "serviceHost" not in VECTORS.get(vector.type, ()):
+                block.problem("url", "is missing: where is the vector store? Or write `serviceHost`")
+            return replace(vector, url=url)
     if block.ask("url"):
-        block.warning("url", f"is not used by `type: {vector.type}`, only by redis, tair and pgvector")
+        block.warning("url", f"is not used by `type: {vector.type}`, which keeps its own file")
     return vector
 
 
@@ -124,6 +140,7 @@ VECTORS: dict[str, tuple[str, ...]] = {
     "pinecone": ("serviceHost", "apiKey"),
     "qdrant": ("collectionID",),
     "milvus": ("collectionID",),
+    "lindorm": ("collectionID",),
     "local": (),
     "redis": (),
     "tair": (),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from . import postgres
 from .absent import missing
+from .http_indexes import HTTP_INDEXES
 from .redis_server import Server, binary
 
 NOW = 1_800_000_000.0
@@ -111,5 +112,6 @@ INDEXES: Mapping[str, Opened] = {
     "local-on-a-thread": _local_on_a_thread,
     "redis": _redis,
     "pgvector": _pgvector,
+    **HTTP_INDEXES,
 }
 """One row an index; one that needs a server asks for it with `absent.missing`."""

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ..chat import BackendError
 from ..embedding import Embedding
+from ..providers import origin
 from . import xfyun
 
 
@@ -53,21 +54,6 @@ def here(embedding: Embedding) -> bool:
     """Whether *embedding* is asked on this very machine, so that nothing leaves it."""
     host = urlsplit(url(embedding)).hostname or ""
     return host == "localhost" or _loopback(host)
-
-
-def origin(host: str, port: int) -> str:
-    """Return scheme, host and port; a key goes out without TLS only to port 80, or to a machine that is near."""
-    if port in _TLS_PORTS or (port != _HTTP and not near(host)):
-        return f"https://{host}" if port == _TLS_PORTS[0] else f"https://{host}:{port}"
-    return f"http://{host}" if port == _HTTP else f"http://{host}:{port}"
-
-
-def near(host: str) -> bool:
-    """Whether *host* names this machine, or one of a private network: a bare name, or a private address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan"))
 
 
 def _loopback(host: str) -> bool:
@@ -150,8 +136,6 @@ def _azure_path(embedding: Embedding) -> str:
     return f"/openai/deployments/{model}/embeddings?api-version={version}"
 
 
-_TLS_PORTS = (443, 8443)
-_HTTP = 80
 _OK = 200
 _DASHSCOPE_BATCH = {"text-embedding-v1": 25, "text-embedding-v2": 25}
 
