@@ -120,6 +120,20 @@ async def test_it_is_loaded_once_and_in_the_background():
     assert thread.daemon, "a process must be able to end while a model is fetched"
 
 
+async def test_a_failure_does_not_repeat_the_text():
+    """What a package says of a text that it cannot take may have that text in it, and is not passed on."""
+
+    def encode(texts):
+        raise ValueError(f"cannot tokenize {texts}")
+
+    embedder = LocalEmbedder("test/m", 100, lambda: encode)
+    with pytest.raises(BackendError) as caught:
+        await embedder.embed(["my secret question"])
+    assert str(caught.value) == "test/m failed on a text: ValueError"
+    assert caught.value.__cause__ is None
+    await embedder.close()
+
+
 async def test_a_load_that_failed_is_tried_again():
     """A model that could not be fetched is an error for who asked, and may be there for the next."""
     outcomes = [OSError("no network"), None]

@@ -52,7 +52,7 @@ class LocalEmbedder:
         try:
             self._encode = self._load()
         except Exception as error:  # noqa: BLE001 - whatever a package raises, the model is not there
-            loading.set_exception(self._failure(error))
+            loading.set_exception(BackendError(f"{self.name} failed: {type(error).__name__}: {error}"))
         else:
             loading.set_result(None)
 
@@ -73,14 +73,11 @@ class LocalEmbedder:
         assert self._encode is not None
         try:
             values = self._encode(texts)
-        except Exception as error:
-            raise self._failure(error) from error
+        except Exception as error:  # noqa: BLE001 - as above; its words may be those of the text
+            raise BackendError(f"{self.name} failed on a text: {type(error).__name__}") from None
         vectors = unit(values, len(texts), self._dim)
         self._dim = vectors.shape[1]
         return vectors
-
-    def _failure(self, error: Exception) -> BackendError:
-        return BackendError(f"{self.name} failed: {type(error).__name__}: {error}")
 
     async def close(self) -> None:
         """Let go of the thread; a text that is being embedded is finished first. May be called twice."""
