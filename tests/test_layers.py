@@ -33,6 +33,7 @@ FLOORS = (
         "addresses",
         "breaker",
         "httpclient",
+        "ledger",
     },
     {
         "wire",
@@ -48,19 +49,22 @@ FLOORS = (
         "stores",
     },
     {"question", "sealing", "answer", "stats", "explain", "prices", "semantic"},
-    {"embed", "index"},
-    {"recorder"},
+    {"embed", "index", "context", "asked"},
+    {"lessons"},
+    {"nearby", "recorder"},
+    {"similar"},
     {"engine"},
     {"build"},
 )
 """From the ground up; a part is a file or a folder of the package."""
 GIVEN = {"orjson", "yaml"}
-SEMANTIC = {"embed", "index", "semantic", "nearby", "httpclient"}
+SEMANTIC = {"embed", "index", "semantic", "lessons", "nearby", "similar", "httpclient"}
 """What is imported only where semantic answers were asked for, and so may import numpy and requests."""
 """What requirements.txt always installs; every other package is a driver, and is imported where it was chosen."""
 DRIVERS = {
     "stores.redis": {"redis"},
     "stores.redis_client": {"redis"},
+    "stores.redis_ledger": set(),
     "stores.redis_records": {"zstandard"},
     "index.link": {"redis"},
     "index.pgvector": {"psycopg"},

@@ -156,6 +156,8 @@ class Entry:
     """Which of several recordings of the same call, in their order; only a folder of recordings keeps more than one."""
     fresh: float | None = None
     """When it becomes stale, Unix seconds, where it is kept longer than that; None: as long as it is kept."""
+    origin: str = ""
+    """For an answer that was given to a near question: the key of the entry that was recorded; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

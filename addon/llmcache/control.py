@@ -1,4 +1,4 @@
-"""What one request asks of the cache: the header `x-aicache-control`, read into a frozen value.
+"""What one request asks of the cache: `x-aicache-control` and `x-aicache-feedback`, read into a frozen value.
 
 Directives are separated by commas, as in `Cache-Control` (RFC 9111 section 5.2), and are the README's.
 A directive that is not known is ignored, as the RFC wants it, and the log says so once for each name.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .chat import Headers
@@ -19,6 +19,8 @@ from .chat import Headers
 log = logging.getLogger("aicache.control")
 
 HEADER = "x-aicache-control"
+FEEDBACK = "x-aicache-feedback"
+"""Its one value is `wrong`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Control:
     """Seconds that the reply is served, instead of what the configuration says; at least 1."""
     namespace: str = ""
     """A part of the configured namespace, for those who name the same one."""
+    wrong: bool = False
+    """The answer that this call got was wrong: it is evicted, and the call goes upstream."""
     malformed: bool = False
     """Whether a directive could not be read."""
 
@@ -49,11 +53,12 @@ NOTHING = Control()
 def read_control(headers: Headers) -> Control:
     """Return what the request with these *headers* asks for; the log says what of it nobody knows."""
     values = [value for name, value in headers if name == HEADER]
-    if not values:
+    feedback = [value.strip().lower() for name, value in headers if name == FEEDBACK]
+    if not values and not feedback:
         return NOTHING
     control, strangers = parse(",".join(values))
     _warn_of(strangers)
-    return control
+    return replace(control, wrong="wrong" in feedback, malformed=control.malformed or feedback not in ([], ["wrong"]))
 
 
 def parse(text: str) -> tuple[Control, list[str]]:

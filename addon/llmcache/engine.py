@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import TYPE_CHECKING
 
 from . import explain, fingerprint, wire
 from .answer import AnswerRule
+from .asked import Far
 from .capture import Exchange
 from .chat import (
     BackendError,
@@ -39,6 +41,9 @@ from .scope import Scope
 from .stats import Observation, observed
 from .stores import Seal, Store, is_over
 from .wire import named, passed
+
+if TYPE_CHECKING:  # it loads numpy, and is there only where semantic answers are wanted
+    from .similar import Similar
 
 log = logging.getLogger("aicache.engine")
 
@@ -85,6 +90,8 @@ class Engine:
     clock: Callable[[], float] = time.time
     seal: Seal | None = None
     """None where entries are stored as they are."""
+    similar: Similar | None = None
+    """None where only exact answers are wanted."""
     _told_of_seal: bool = False
     _failing: str = ""
     """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
@@ -94,7 +101,8 @@ class Engine:
         failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
         parts = (self.store, self.rules.admission, self.observe, failed, works)
         self._refreshes = Refreshes()
-        self._recorder = Recorder(*parts, clock=self.clock, seal=self.seal)
+        learned = self.similar.learn if self.similar else lambda *_: None
+        self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal)
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
@@ -158,13 +166,47 @@ class Engine:
         identity = fingerprint.identity(call, self.scope, control.namespace)
         prefix = self.rules.higress_prefix
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
+        if control.wrong and not self.replaying:
+            await self._reported(call, key, identity, question, control)
         found = self._unread(control) or await self._find(dialect, call, key, identity, control)
         if isinstance(found, Hit):
             ticket = Ticket(dialect, call, key, identity, question, "refresh", control)
             return (found, None) if self.replaying else self._by_age(found, ticket)
         if self.replaying:
             return await self._refuse(call, identity, found), None
-        return Miss(found), Ticket(dialect, call, key, identity, question, found, control)
+        ticket = Ticket(dialect, call, key, identity, question, found, control)
+        if self.similar and found in ("unknown", "no-cache") and not control.exact:
+            return await self._near(self.similar, ticket)
+        return Miss(found), ticket
+
+    async def _reported(self, call: Call, key: str, identity: bytes, question: str, control: Control) -> None:
+        """Evict the answer that was reported wrong, and see to it that it answers no near question either."""
+        entry = await self._held(key, identity)
+        try:
+            if isinstance(entry, Entry):
+                await self.store.delete(key)
+        except BackendError as error:
+            self._failed(str(error), "writing")
+        if self.similar:
+            await self.similar.wrong(call, question, control, entry if isinstance(entry, Entry) else None)
+
+    async def _near(self, similar: Similar, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
+        """Serve the answer to a near question, or go on as a miss; a ticket beside a hit is to see if it was right."""
+        dialect, call, control = ticket.dialect, ticket.call, ticket.control
+        near = await similar.find(call, ticket.question, control)
+        ticket = replace(ticket, asked=near.asked)
+        if isinstance(near, Far):
+            return Miss(near.reason), replace(ticket, reason=near.reason)
+        now = self.clock()
+        if control.no_cache or too_old(near.entry, now, control) or overdue(near.entry, now) is not None:
+            return Miss(ticket.reason), ticket
+        try:
+            reply = await self._written(dialect, near.entry, call)
+        except (Lossy, WireError, ValueError):
+            return Miss("form"), ticket
+        similar.back_fill(near, ticket.key, ticket.identity, ticket.question)
+        hit = Hit(near.entry, reply, "semantic", {"similarity": f"{near.similarity:.3f}"})
+        return hit, replace(ticket, reason="confirm") if near.confirm else None
 
     def _by_age(self, hit: Hit, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
         """Serve a fresh answer, and a stale one as far as the rules allow; a ticket beside a hit is to refresh it."""
@@ -183,7 +225,9 @@ class Engine:
         """Return why the store is not even asked, or nothing. In replay there is nothing else to ask."""
         if self.rules.mode == "record":
             return "record"
-        return "no-cache" if control.no_cache and not self.replaying else ""
+        if self.replaying:
+            return ""
+        return "reported-wrong" if control.wrong else "no-cache" if control.no_cache else ""
 
     def _pass(self, reason: str) -> Bypass | Refusal:
         return Refusal(f"cannot be answered from recordings: {reason}") if self.replaying else Bypass(reason)
@@ -196,7 +240,7 @@ class Engine:
         if not self.replaying and too_old(entry, self.clock(), control):
             return "max-age"
         try:
-            return Hit(entry, await self._written(dialect, entry, call))
+            return Hit(entry, await self._written(dialect, entry, call), "semantic" if entry.origin else "exact")
         except Lossy as loss:
             return f"form-{loss}"
         except (WireError, ValueError):
@@ -281,6 +325,8 @@ class Engine:
     async def settled(self) -> None:
         """Return when everything that was recorded is stored, or known not to be."""
         await self._recorder.settled()
+        if self.similar:
+            await self.similar.settled()
 
     def _failed(self, what: str, doing: str = "reading") -> str:
         """Note that the store fails: one log line for each change, not for each call."""
@@ -311,6 +357,8 @@ class Engine:
     async def close(self, bound: float = 5.0) -> None:
         """Store what was accepted, within *bound* seconds, and let go of everything."""
         await self._recorder.close(bound)
+        if self.similar:
+            await self.similar.close()
         await self.store.close()
 
 

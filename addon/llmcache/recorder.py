@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from .answer import AnswerRule
+from .asked import Asked
 from .capture import Exchange, reply_of
 from .chat import BackendError, Call, Entry, Hit, Incomplete, Usage, WireError
 from .control import NOTHING, Control
@@ -47,6 +48,8 @@ class Ticket:
     """What the request asked of the cache."""
     fallback: Hit | None = None
     """The expired answer that may be served where the provider fails."""
+    asked: Asked | None = None
+    """What was near, for the semantic tier to learn from the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Recorder:
     failed: Callable[[str], str]
     """Told what the store failed with; returns the word for it."""
     works: Callable[[], None]
+    learned: Callable[[Ticket, Entry], None] = lambda *_: None
+    """Told of each entry that was stored."""
     clock: Callable[[], float] = time.time
     seal: Seal | None = None
     _waiting: list[_Recording] = field(default_factory=list, repr=False)
@@ -223,7 +228,9 @@ class Recorder:
             case _, None:
                 self.works()
                 stored = "stored"
-                usage = judged.usage if isinstance(judged, Entry) else usage
+                if isinstance(judged, Entry):
+                    usage = judged.usage
+                    self.learned(ticket, judged)
             case _, BackendError():
                 stored = self.failed(str(failure))
             case _:

@@ -46,6 +46,7 @@ _HEAD: dict[str, tuple[type, ...]] = {
     "seconds": _NUMBER,
     "usage": (list,),
     "fresh": (*_NUMBER, type(None)),
+    "origin": (str,),
 }
 """The fields of the head in their order, and their JSON types; anything else is another format version."""
 
@@ -142,6 +143,7 @@ def _head(entry: Entry) -> dict[str, Any]:
         "seconds": entry.seconds,
         "usage": [usage.input, usage.output, usage.cached],
         "fresh": entry.fresh,
+        "origin": entry.origin,
     }
 
 
@@ -167,6 +169,7 @@ def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
             path=head["path"],
             question=head["question"],
             fresh=head["fresh"],
+            origin=head["origin"],
         )
     except TypeError as error:
         raise ValueError(f"head is malformed: {error}") from error
@@ -175,7 +178,7 @@ def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
 def _read_head(data: bytes, version: int) -> dict[str, Any]:
     head = _loads(data)
     if version == 1 and type(head) is dict:
-        head["fresh"] = None
+        head |= {"fresh": None, "origin": ""}
     if type(head) is not dict or tuple(head) != _NAMES:
         raise ValueError("head has other fields")
     if tuple(map(type, head.values())) not in _SHAPES:

@@ -1,0 +1,125 @@
+"""What an answer from upstream teaches about the questions near it, and what users report as wrong.
+
+The policy, the audit and the near-miss log are told; what they learn is kept in a ledger that processes share.
+It knows neither indexes nor the proxy. Entry points: `Lessons.take`, `refute`, `refuted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from .asked import Question
+from .chat import BackendError, Entry
+from .ledger import Ledger
+from .semantic import Learner, Policy, Serve
+from .semantic.audit import Audit
+
+log = logging.getLogger("aicache.lessons")
+
+Journal = Callable[[Mapping[str, Any]], None]
+"""Takes one record of the near-miss log."""
+
+
+@dataclass
+class Lessons:
+    """Teaches *policy* and *audit*; *said* gives an answer's text or None, *equal* whether two say the same."""
+
+    policy: Policy
+    audit: Audit
+    said: Callable[[Entry], str | None]
+    equal: Callable[[str, str], bool]
+    clock: Callable[[], float]
+    ledger: Ledger | None = None
+    journal: Journal | None = None
+    _refuted: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """Pairs (digest of a question in its partition, key) that were reported wrong."""
+    _recalled: bool = False
+
+    async def recall(self) -> None:
+        """Read what was learned before; only the first call does."""
+        if self._recalled or self.ledger is None:
+            return
+        self._recalled = True
+        try:
+            self._refuted |= {_read_pair(line) for line in (await self.ledger.news(REFUTED)).splitlines()}
+            if isinstance(self.policy, Learner) and (evidence := await self.ledger.news(EVIDENCE)):
+                self.policy.absorb(evidence)
+                await asyncio.to_thread(self.policy.refit)
+        except BackendError as error:
+            log.warning("what was learned earlier cannot be read, and is learned anew: %s", error)
+
+    def refuted(self, partition: str, question: str, key: str) -> bool:
+        """Whether somebody reported that the entry *key* is wrong for *question*."""
+        return bool(self._refuted) and (_pair(partition, question), key) in self._refuted
+
+    async def refute(self, partition: str, question: str, key: str) -> None:
+        """Remember that the entry *key* was wrong for *question*: it is never served for it again."""
+        pair = (_pair(partition, question), key)
+        self._refuted.add(pair)
+        self.audit.note(right=False)
+        if self.ledger:
+            await self.ledger.append(REFUTED, " ".join(pair).encode() + b"\n")
+
+    async def take(self, question: Question, entry: Entry, others: Sequence[Entry | None]) -> None:
+        """Compare the new answer in *entry* with those of the candidates: *others*, None for what is gone."""
+        truth = self.said(entry)
+        equal = [None if other is None or other.key == entry.key else self._same(truth, other) for other in others]
+        if isinstance(question.decision, Serve):
+            self.audit.note(right=equal[question.candidates.index(question.decision.candidate)])
+        self._write(question, equal)
+        self.policy.learn(question.decision, question.candidates, equal=equal, key=entry.key)
+        if isinstance(self.policy, Learner):
+            await self._share(self.policy)
+
+    def _same(self, truth: str | None, other: Entry) -> bool | None:
+        told = self.said(other)
+        return None if truth is None or told is None else self.equal(truth, told)
+
+    async def _share(self, policy: Learner) -> None:
+        if self.ledger and (fresh := policy.fresh()):
+            await self.ledger.append(EVIDENCE, fresh)
+            if others := await self.ledger.news(EVIDENCE):
+                policy.absorb(others)
+        if policy.due:
+            await asyncio.to_thread(policy.refit)
+
+    def _write(self, question: Question, equal: Sequence[bool | None]) -> None:
+        if self.journal is None:
+            return
+        chosen = question.decision.candidate if isinstance(question.decision, Serve) else None
+        for candidate, same in zip(question.candidates, equal, strict=True):
+            self.journal(
+                {
+                    "time": self.clock(),
+                    "similarity": candidate.similarity,
+                    "gate": question.refused.get(candidate.key, ""),
+                    "equal": same,
+                    "decision": "serve" if candidate is chosen else "forward",
+                    "key": candidate.key,
+                    "asked": question.text,
+                    "stored": candidate.question,
+                }
+            )
+
+    async def close(self) -> None:
+        """Let go of the ledger."""
+        if self.ledger:
+            await self.ledger.close()
+
+
+def _pair(partition: str, question: str) -> str:
+    return blake2b(question.encode("utf-8", "surrogatepass"), key=partition.encode(), digest_size=16).hexdigest()
+
+
+def _read_pair(line: bytes) -> tuple[str, str]:
+    asked, _, key = line.decode("utf-8", "replace").partition(" ")
+    return asked, key
+
+
+EVIDENCE, REFUTED = "evidence", "refuted"
+"""The books of the ledger."""

@@ -1,0 +1,58 @@
+"""What was learned, in the Redis that keeps the entries: each book is a string that everybody appends to.
+
+It does not know what the lines mean. Entry point: `RedisLedger`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..addresses import Address
+from ..chat import BackendError
+from ..ledger import MOST, Reading
+from .redis_client import FAILURES, Client, connect
+
+
+class RedisLedger:
+    """Books under *prefix* in the Redis at *address*; each command has *deadline* seconds."""
+
+    def __init__(self, address: Address, prefix: bytes, deadline: float = 1.0) -> None:
+        self._address, self._prefix, self._deadline = address, prefix, deadline
+        self._reading = Reading()
+        self._client: Client = None
+        self._connecting = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<RedisLedger {self._address}, {self._prefix.decode('utf-8', 'replace')}*>"
+
+    async def append(self, book: str, lines: bytes) -> None:
+        """Keep *lines*."""
+        name = self._prefix + book.encode()
+        if int(await self._do(lambda client: client.strlen(name))) + len(lines) <= MOST:
+            await self._do(lambda client: client.append(name, lines))
+            self._reading.wrote(book, lines)
+
+    async def news(self, book: str) -> bytes:
+        """Return what others wrote since the last time."""
+        name, start = self._prefix + book.encode(), self._reading.start(book)
+        return self._reading.took(book, await self._do(lambda client: client.getrange(name, start, -1)))
+
+    async def _do(self, command: Callable[[Client], Awaitable[Any]]) -> Any:
+        try:
+            async with asyncio.timeout(self._deadline):
+                async with self._connecting:
+                    if self._client is None:
+                        self._client = await connect(self._address)
+                return await command(self._client)
+        except TimeoutError:
+            raise BackendError(f"{self!r} took longer than {self._deadline:g} s") from None
+        except FAILURES as error:
+            raise BackendError(f"{self!r}: {error}") from error
+
+    async def close(self) -> None:
+        """Close the connections. May be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
