@@ -47,8 +47,10 @@ FLOORS = (
         "embedding",
         "vectors",
         "stores",
+        "semantic",
+        "policies",
     },
-    {"question", "sealing", "answer", "stats", "explain", "prices", "semantic"},
+    {"question", "sealing", "answer", "stats", "explain", "prices"},
     {"embed", "index", "context", "asked"},
     {"lessons"},
     {"nearby", "recorder"},
@@ -68,7 +70,6 @@ DRIVERS = {
     "stores.redis_records": {"zstandard"},
     "index.link": {"redis"},
     "index.pgvector": {"psycopg"},
-    "index.tair": {"redis"},
     "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""

@@ -19,6 +19,7 @@ from .caching import Cache, check_cache, override_store, read_cache
 from .embedding import LOCAL, Embedding, read_embedding
 from .gjson import Query, compile_path
 from .isolation import Namespace, Scope, ask_blocks, read_namespace, read_scope
+from .policies import Policy, read_policy
 from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 from .vectors import Vector, read_vector
@@ -113,6 +114,7 @@ class Config:
     """Whether semantic answers were asked for; nothing gives them in this version."""
     vector: Vector | None = None
     embedding: Embedding | None = None
+    policy: Policy = field(default_factory=Policy)
     explicit: frozenset[str] = frozenset()
     """The top-level settings, blocks aside, that have another value than their default, by their YAML names."""
     warnings: tuple[str, ...] = ()
@@ -195,6 +197,7 @@ def _read(root: Section) -> Config:
         enable_semantic_cache=semantic,
         vector=vector or (Vector("local") if semantic else None),
         embedding=embedding or (Embedding(LOCAL) if semantic else None),
+        policy=read_policy(root),
         explicit=frozenset(root.changed),
     )
 

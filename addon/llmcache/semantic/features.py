@@ -5,14 +5,14 @@ It compares nothing and knows no other question. Entry points: `features` and `F
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from . import ideographs
-from .kinds import kind
+from .kinds import ASKING, kind
 from .listing import listed
 from .names import ALIASES, DEMONYMS, MONTHS
 from .numbers import CARDINALS, ORDINALS, SCALES, composed, digits
@@ -26,36 +26,46 @@ from .tokens import Token, folded, quoted, scan
 class Features:
     """What an answer can hang on."""
 
-    folded: str
+    folded: str = ""
     """The text without case and white space."""
-    exact: tuple[str, ...]
+    exact: tuple[str, ...] = ()
     """Code, paths, URLs and flags, as written: their case counts."""
-    quotes: tuple[str, ...]
-    kind: str
-    words: frozenset[str]
+    quotes: tuple[str, ...] = ()
+    kind: str = "open"
+    words: frozenset[str] = frozenset()
     """Every word in lower case, small ones too."""
-    terms: tuple[str, ...]
+    joins: frozenset[tuple[str, str]] = frozenset()
+    """`to` and `from`, each with the term behind it."""
+    terms: tuple[str, ...] = ()
     """What carries meaning, in order: stems, `#` and a number, characters of Chinese, symbols, code; and links."""
-    content: frozenset[str]
+    content: frozenset[str] = frozenset()
     """`terms` without the links."""
-    numbers: tuple[str, ...]
+    frame: tuple[str, ...] = ()
+    """The words in order, with terms in the place of what carries meaning, without articles and auxiliaries."""
+    foreign: bool = False
+    """Whether it has letters beyond those of Western Europe: languages of which this package knows few words."""
+    numbers: tuple[str, ...] = ()
     """Sorted, with repetitions."""
-    negations: int
-    people: tuple[str, ...]
-    """The persons that pronouns stand for, in order: `1`, `he`, `she`, `they`."""
-    owners: frozenset[str]
+    negations: int = 0
+    people: tuple[str, ...] = ()
+    """The persons that pronouns stand for, in order: `1`, `2`, `he`, `she`, `they`."""
+    owners: frozenset[str] = frozenset()
     """Whose: `my`, `your`, `his`, `her`, `their`."""
-    tense: str
+    tense: str = ""
     """`past`, `future` or nothing."""
-    modal: str
+    modal: str = ""
     """`can`, `must` or nothing."""
-    capitals: frozenset[str]
+    capitals: frozenset[str] = frozenset()
     """Terms that were written with a capital where no sentence begins."""
+    long: bool = False
+    """Too long to be taken apart."""
 
 
 @lru_cache(maxsize=8192)
 def features(text: str) -> Features:
-    """Read *text*. Any text will do."""
+    """Read *text*. Any text will do; one beyond `LONGEST` is not taken apart."""
+    if len(text) > LONGEST:
+        return Features(exact=(text,), long=True)
     tokens = scan(text)
     written = list(_plain(tokens))
     words = rewritten(written)
@@ -66,8 +76,11 @@ def features(text: str) -> Features:
         quotes=quoted(text),
         kind=kind(words),
         words=frozenset(words),
+        joins=frozenset(pair for pair in pairwise(terms) if pair[0] in _WAYS),
         terms=terms,
         content=frozenset(term for term in terms if term not in LINKS),
+        frame=tuple(word for word in _terms(words, small=True) if word not in _VOID),
+        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text),
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
@@ -116,16 +129,17 @@ def _words(written: str) -> Iterator[str]:
     if "'" in word:
         for ending, meaning in ENDINGS.items():
             if word.endswith(ending):
-                yield word.removesuffix(ending)
-                if meaning:
-                    yield meaning
+                base = word.removesuffix(ending)
+                yield base
+                if meaning or base in ASKING:
+                    yield meaning or "is"
                 return
         word = word.removesuffix("'").replace("'", "")
     yield word
 
 
-def _terms(words: Sequence[str]) -> Iterator[str]:
-    """Yield what carries meaning, in the order of the words; the months of dates are numbers."""
+def _terms(words: Sequence[str], *, small: bool = False) -> Iterator[str]:
+    """Yield what carries meaning, in the order of the words; with *small*, the small words too."""
     at = 0
     while at < len(words):
         word = words[at]
@@ -139,7 +153,11 @@ def _terms(words: Sequence[str]) -> Iterator[str]:
             yield "#" + _scaled(word[1:], SCALES[words[at + 1]])
             at += 2
             continue
-        if term := _term(words, at):
+        if word[0] == "#" and at + 1 < len(words) and words[at + 1] in _RANKS:
+            yield word + "th"
+            at += 2
+            continue
+        if term := _term(words, at) or (small and word):
             yield term
         at += 1
 
@@ -172,6 +190,11 @@ def _term(words: Sequence[str], at: int) -> str:
         return DEMONYMS[word]
     if word in ALIASES:
         return ALIASES[word]
+    return "" if word[0] == "@" else meaning(word)
+
+
+def meaning(word: str) -> str:
+    """Return the term of a plain word: the first of its synonyms, as a stem."""
     root = stem(word)
     return SYNONYMS.get(root, root)
 
@@ -185,9 +208,11 @@ def _is_date(words: Sequence[str], at: int) -> bool:
 
 
 def _tense(words: Sequence[str]) -> str:
-    if not _FUTURE.isdisjoint(words):
+    if not _FUTURE.isdisjoint(words) and "not" not in words:
         return "future"
-    return "" if PAST.isdisjoint(words) else "past"
+    if not _WAS.isdisjoint(words):
+        return "past"
+    return "past" if _HELPERS.isdisjoint(words) and not PAST.isdisjoint(words) else ""
 
 
 def _modal(words: Sequence[str]) -> str:
@@ -199,14 +224,22 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
     for place, token in enumerate(tokens):
         if place and token.kind == "word" and token.text[0].isupper():
             word = token.text.lower().removesuffix("'s")
-            root = stem(word)
-            yield SYNONYMS.get(root, root)
+            yield meaning(word)
 
 
+_VOID = frozenset(listed("a an the is are was were am be been being do does did of one ones"))
+_RANKS = frozenset(("st", "nd", "rd", "th"))
 _EXACT = frozenset(("code", "path", "url", "mail", "flag"))
+LONGEST = 4_000
+"""Characters of the longest question that is taken apart, which takes a few milliseconds then."""
 _POINTS = 2
 _DIGITS = 16
 _FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
+_WAS = frozenset(("did", "was", "were", "had"))
+_HELPERS = frozenset(
+    ("do", "does", "is", "are", "am", "be", "been", "being", "have", "has", "get", "gets", "can", "@can")
+)
+_WAYS = frozenset(("to", "from", "into"))
 _CAN = frozenset(("can", "could", "@can", "may", "might"))
 _MUST = frozenset(("must", "@must", "should", "shall", "ought"))
 ACRONYMS = {"US": "usa", "IT": "it^", "WHO": "who^", "USA": "usa", "UK": "uk", "U.S": "usa"}
@@ -219,6 +252,7 @@ NEGATORS = frozenset(
     )
 )
 PEOPLE = {
+    **dict.fromkeys(("you", "your", "yours", "yourself"), "2"),
     **dict.fromkeys(("i", "me", "my", "mine", "myself", "we", "us", "our", "ours"), "1"),
     **dict.fromkeys(("he", "him", "his", "himself"), "he"),
     **dict.fromkeys(("she", "her", "hers", "herself"), "she"),
@@ -235,4 +269,3 @@ OWNERS = {
     "hers": "her",
     "their": "their",
 }
-_SPACES = re.compile(r"\s+")

@@ -7,10 +7,11 @@ A refusal begins with the name of its category; the rest holds words of the ques
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from .features import Features, features
-from .kinds import compatible
+from .features import LONGEST, Features, features, meaning
+from .kinds import apart, compatible
 from .listing import listed
 from .names import KINDS
 from .opposites import HAN_OPPOSITES, OPPOSITES
@@ -18,19 +19,23 @@ from .order import turned
 from .stems import slip
 
 
-def judge(asked: str, stored: str) -> str | None:
+def judge(asked: str, stored: str, *, strict: bool = True) -> str | None:
     """Return None when the answer to *stored* may answer *asked*; else why not, such as `number 10 ≠ 12`.
 
+    Strict, every word that carries meaning needs its counterpart; else only facts do: who else decides what other words
+    are worth (a policy that learns) is not kept from learning it.
     Who may refuse does so both ways round: the same texts swapped are refused too.
     """
-    return compare(features(asked), features(stored))
+    return compare(features(asked), features(stored), strict=strict)
 
 
-def compare(asked: Features, stored: Features) -> str | None:
+def compare(asked: Features, stored: Features, *, strict: bool = True) -> str | None:
     """Do what `judge` does, for questions that were read already."""
     if asked.exact == stored.exact and asked.folded == stored.folded and asked.quotes == stored.quotes:
         return None
-    for category, differs in CATEGORIES.items():
+    if asked.long or stored.long:
+        return f"length over {LONGEST} characters"
+    for category, differs in (STRICT if strict else FACTS).items():
         if what := differs(asked, stored):
             return f"{category} {what}"
     return None
@@ -47,17 +52,27 @@ def _code(asked: Features, stored: Features) -> str:
 
 
 def _number(asked: Features, stored: Features) -> str:
-    return _unequal([number[1:] for number in asked.numbers], [number[1:] for number in stored.numbers])
+    mine, theirs = [number[1:] for number in asked.numbers], [number[1:] for number in stored.numbers]
+    if (mine, theirs) in _ARTICLES and (_has_article(stored) if mine else _has_article(asked)):
+        return ""
+    return _unequal(mine, theirs)
+
+
+def _has_article(question: Features) -> bool:
+    """Whether it says `a` where another says `one`."""
+    return not question.words.isdisjoint(("a", "an"))
 
 
 def _negation(asked: Features, stored: Features) -> str:
-    if asked.negations == stored.negations:
-        return ""
-    return f"{asked.negations} ≠ {stored.negations}"
+    return "" if asked.negations == stored.negations else f"{asked.negations} ≠ {stored.negations}"
 
 
 def _kind(asked: Features, stored: Features) -> str:
     return "" if compatible(asked.kind, stored.kind) else f"{asked.kind} ≠ {stored.kind}"
+
+
+def _asking(asked: Features, stored: Features) -> str:
+    return f"{asked.kind} ≠ {stored.kind}" if apart(asked.kind, stored.kind) else ""
 
 
 def _opposite(asked: Features, stored: Features) -> str:
@@ -72,16 +87,41 @@ def _opposite(asked: Features, stored: Features) -> str:
     return ""
 
 
-def _quantity(asked: Features, stored: Features) -> str:
+def _direction(asked: Features, stored: Features) -> str:
+    """Compare from where and to where: the same place behind another word."""
+    sides = [
+        ({place for way, place in side.joins if way == "from"}, {place for way, place in side.joins if way != "from"})
+        for side in (asked, stored)
+    ]
+    (mine_from, mine_to), (from_, to) = sides
+    for place in sorted((mine_from - mine_to) & (to - from_)):
+        return f"from {place} ≠ to {place}"
+    for place in sorted((mine_to - mine_from) & (from_ - to)):
+        return f"to {place} ≠ from {place}"
+    return ""
+
+
+def _bound(asked: Features, stored: Features) -> str:
     return _unequal(sorted(asked.words & BOUNDS), sorted(stored.words & BOUNDS))
 
 
+def _choice(asked: Features, stored: Features) -> str:
+    """Compare the bounds where both questions have some."""
+    mine, theirs = asked.words & _CHOICES, stored.words & _CHOICES
+    return _unequal(sorted(mine - theirs), sorted(theirs - mine)) if mine - theirs and theirs - mine else ""
+
+
 def _person(asked: Features, stored: Features) -> str:
+    """Compare who does it and whose it is, where both questions say so."""
     if asked.owners and stored.owners and asked.owners != stored.owners:
         return _unequal(sorted(asked.owners), sorted(stored.owners))
-    if _THIRD.isdisjoint(asked.people) and _THIRD.isdisjoint(stored.people):
-        return ""
-    return _unequal(asked.people, stored.people)
+    mine, theirs = frozenset(asked.people), frozenset(stored.people)
+    if mine == theirs:
+        two = len(mine) > 1 and asked.people != stored.people
+        return _unequal(asked.people, stored.people) if two and len(asked.people) == len(stored.people) else ""
+    turned_round = mine - theirs and theirs - mine and not (mine ^ theirs) <= _EITHER
+    alone = not _KNOWN.isdisjoint(mine ^ theirs)
+    return _unequal(asked.people, stored.people) if turned_round or alone else ""
 
 
 def _tense(asked: Features, stored: Features) -> str:
@@ -90,32 +130,73 @@ def _tense(asked: Features, stored: Features) -> str:
 
 
 def _modal(asked: Features, stored: Features) -> str:
-    if asked.kind not in _PLAIN or not (asked.modal and stored.modal):
+    if not (asked.modal and stored.modal) or asked.kind != "yes" or stored.kind != "yes":
         return ""
     return "" if asked.modal == stored.modal else f"{asked.modal} ≠ {stored.modal}"
 
 
+def _name(asked: Features, stored: Features) -> str:
+    """Compare the names, units, languages and dates: those that are known, and what was written with a capital."""
+    mine, theirs = _unmatched(asked, stored)
+    capitals = asked.capitals | stored.capitals
+    named = [
+        {word for word in side if word in KINDS or word in capitals or not word[0].isalnum()} for side in (mine, theirs)
+    ]
+    return _unequal(sorted(named[0]), sorted(named[1])) if named[0] and named[1] else ""
+
+
 def _word(asked: Features, stored: Features) -> str:
     """Compare what carries meaning: each term needs its counterpart on the other side."""
-    mine, theirs = asked.content - stored.content, stored.content - asked.content
-    if not mine and not theirs:
-        return ""
-    if abs(len(mine) - len(theirs)) <= _MANY and max(len(mine), len(theirs)) <= _MANY:
-        pairs = slips(mine, theirs)
-        mine, theirs = mine - pairs.keys(), theirs - set(pairs.values())
+    mine, theirs = _unmatched(asked, stored)
     return _unequal(sorted(mine), sorted(theirs))
 
 
-def slips(mine: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
-    """Return which of two sides' terms are one word, misspelled on either side."""
-    return {one: other for one in sorted(mine) for other in sorted(theirs) if one not in KINDS and slip(one, other)}
+def _far(asked: Features, stored: Features) -> str:
+    """Compare how much they share at all: questions that share little are not told apart by what differs."""
+    shared, fewer = len(asked.content & stored.content), min(len(asked.content), len(stored.content))
+    return "" if shared * 2 >= fewer else f"{shared} of {fewer} words"
+
+
+def _frame(asked: Features, stored: Features) -> str:
+    """Compare what stands in one frame: the same sentence with another word in it is another question.
+
+    Where the sentences differ too, words alone cannot tell.
+    """
+    mine, theirs = _unmatched(asked, stored)
+    if not mine and not theirs:
+        return ""
+    alike = [term for term in asked.frame if term not in mine] == [term for term in stored.frame if term not in theirs]
+    return _unequal(sorted(mine), sorted(theirs)) if alike or (asked.foreign and stored.foreign) else ""
+
+
+def _unmatched(asked: Features, stored: Features) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the terms of each side without counterpart."""
+    mine, theirs = asked.content - stored.content, stored.content - asked.content
+    if not mine or not theirs or max(len(mine), len(theirs)) > _MANY:
+        return mine, theirs
+    pairs = slips(asked, stored)
+    return mine - pairs.keys(), theirs - set(pairs.values())
+
+
+def slips(asked: Features, stored: Features) -> dict[str, str]:
+    """Return which terms of the two are one word, misspelled on either side."""
+    mine, theirs = sorted(asked.words - stored.words), sorted(stored.words - asked.words)
+    found = [(one, other) for one in mine for other in theirs if one[0] == other[0] and slip(one, other)]
+    ones, others = Counter(one for one, _ in found), Counter(other for _, other in found)
+    return {
+        meaning(one): meaning(other)
+        for one, other in found
+        if ones[one] == others[other] == 1 and one not in KINDS and other not in KINDS
+    }
 
 
 def _order(asked: Features, stored: Features) -> str:
     mine, theirs = asked.content - stored.content, stored.content - asked.content
     terms = asked.terms
+    if len(mine) + len(theirs) > _FEW:
+        return ""
     if mine and theirs:
-        pairs = slips(mine, theirs)
+        pairs = slips(asked, stored)
         terms = tuple(pairs.get(term, term) for term in terms)
     found = turned(terms, stored.terms)
     return f"{found[0]} ≠ {found[1]}" if found else ""
@@ -137,9 +218,13 @@ def _shown(items: list[str]) -> str:
 
 _MANY = 12
 """Differences beyond which no counterpart is looked for: such questions are far from each other."""
+_FEW = 2
+"""Words without counterpart beyond which the order of the others says nothing."""
 _WIDTH = 60
-_THIRD = frozenset(("he", "she", "they"))
-_PLAIN = frozenset(("yes", "open", "when", "where", "who"))
+_EITHER = frozenset(("1", "2"))
+"""`How do I` and `how do you` ask the same."""
+_KNOWN = frozenset(("he", "she"))
+_ARTICLES: tuple[tuple[list[str], list[str]], ...] = ((["1"], []), ([], ["1"]))
 BOUNDS = frozenset(
     listed(
         "all every each only most least at_least at_most or either neither both over under above "
@@ -148,19 +233,30 @@ BOUNDS = frozenset(
     )
 )
 """Small words that both questions need: they bound or choose."""
+_CHOICES = BOUNDS | {"one", "some", "any", "none"}
 
-CATEGORIES: dict[str, Callable[[Features, Features], str]] = {
+FACTS: dict[str, Callable[[Features, Features], str]] = {
     "quoted": _quoted,
     "code": _code,
     "number": _number,
     "negation": _negation,
     "opposite": _opposite,
-    "kind": _kind,
-    "quantity": _quantity,
+    "direction": _direction,
+    "asking": _asking,
+    "choice": _choice,
     "person": _person,
     "tense": _tense,
     "modality": _modal,
-    "word": _word,
+    "name": _name,
     "order": _order,
+    "frame": _frame,
+    "far": _far,
 }
-"""The first that differs is the reason of the refusal."""
+"""What always has to agree. The first that differs is the reason of the refusal."""
+STRICT: dict[str, Callable[[Features, Features], str]] = {
+    **FACTS,
+    "kind": _kind,
+    "bound": _bound,
+    "word": _word,
+}
+"""What has to agree where nothing but a similarity decides after the gate."""

@@ -57,6 +57,6 @@ _MEANINGS = {
 _PHRASES = {phrase: meaning.split() or [] for meaning, phrases in _MEANINGS.items() for phrase in phrases.split()}
 _PIECE = re.compile(
     "(?P<phrase>" + "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True)) + ")"
-    f"|(?P<number>[{HAN_NUMERALS}]+)|(?P<katakana>[\u30a1-\u30ff]+)|(?P<sign>.)",
+    f"|(?P<number>[{HAN_NUMERALS}]{{1,12}})|(?P<katakana>[\u30a1-\u30ff]+)|(?P<sign>.)",
     re.DOTALL,
 )

@@ -18,7 +18,7 @@ def kind(words: Sequence[str]) -> str:
         return "yes"
     places = [place for place, word in enumerate(words) if word in ASKING]
     if not places:
-        return "yes" if "@yes" in words else "open"
+        return "yes" if "@yes" in words else "wish" if words[0] in _SPEAKERS else "open"
     strong = [place for place in places if ASKING[words[place]] not in JOINING or place == 0]
     place = (strong or places)[0]
     found = ASKING[words[place]]
@@ -31,6 +31,11 @@ def kind(words: Sequence[str]) -> str:
 def compatible(one: str, other: str) -> bool:
     """Whether two kinds may be one question in other words."""
     return one == other or (one in THINGS and other in THINGS) or frozenset((one, other)) in ALIKE
+
+
+def apart(one: str, other: str) -> bool:
+    """Whether two kinds are never one question: both ask for something, and not for the same."""
+    return one in PLAIN_ASKING and other in PLAIN_ASKING and not compatible(one, other)
 
 
 AUXILIARIES = frozenset(
@@ -59,5 +64,10 @@ MEASURES = frozenset(
         "bright dangerous expensive safe likely well good bad accurate common"
     )
 )
-THINGS = frozenset(("what", "open", "how-much"))
-ALIKE = frozenset({frozenset(("how-many", "how-much")), frozenset(("open", "yes"))})
+_SPEAKERS = frozenset(("i", "we", "my", "our"))
+THINGS = frozenset(("what", "open", "wish", "how-much"))
+ALIKE = frozenset(
+    frozenset(pair.split("/"))
+    for pair in listed("how-many/how-much open/yes wish/yes wish/how how/how-well how-often/how-many")
+)
+PLAIN_ASKING = frozenset(("who", "when", "where", "why", "how", *(f"how-{measure}" for measure in MEASURES)))

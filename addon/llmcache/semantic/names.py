@@ -68,7 +68,7 @@ KINDS: dict[str, str] = {
     **{word: "name" for item in _COUNTRIES.split() for word in item.split("/")},
     **dict.fromkeys(_CITIES.split(), "name"),
     **dict.fromkeys(_LANGUAGES.split(), "language"),
-    **dict.fromkeys(MONTHS, "date"),
+    **dict.fromkeys((f"month{number}" for number in range(1, 13)), "date"),
     **dict.fromkeys((forms.split(maxsplit=1)[0] for forms in _DAYS.split("/")), "date"),
     **dict.fromkeys((forms.split(maxsplit=1)[0] for forms in _UNITS.split("/")), "unit"),
 }

@@ -26,6 +26,8 @@ def composed(words: Sequence[str], at: int) -> tuple[str, int]:
     """Return the value of the number words that begin at *at*, and how many they are; ("", 0) when there are none."""
     total, current, used, last = 0, 0, 0, ""
     for word in words[at:]:
+        if used == _RUN:
+            break
         if word in SCALES:
             current, last = max(current, 1) * SCALES[word], word
             if SCALES[word] > _HUNDRED:
@@ -65,6 +67,8 @@ def ideographic(run: str) -> str:
     return str(total + section + digit)
 
 
+_RUN = 12
+"""Words of the longest number that is understood as one."""
 _GROUP = 3
 _TWENTY = 20
 _HUNDRED = 100

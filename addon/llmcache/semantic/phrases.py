@@ -17,7 +17,7 @@ def rewritten(words: Sequence[str]) -> list[str]:
     at, end = 0, len(words)
     while at < end:
         for phrase, meaning in _BY_FIRST.get(words[at], ()):
-            if words[at] == phrase[0] and tuple(words[at : at + len(phrase)]) == phrase:
+            if tuple(words[at : at + len(phrase)]) == phrase and (phrase not in _OPENING or not found):
                 found += meaning
                 at += len(phrase)
                 break
@@ -30,7 +30,7 @@ def rewritten(words: Sequence[str]) -> list[str]:
 _ASKING = "can you|could you|would you|will you|can u|would you please|could you please|can you please|please"
 _TELLING = (
     "tell me about|tell me|explain to me|explain|describe|help me to|help me|help|give me|show me|let me know|"
-    "provide me with|please explain|please tell me|kindly"
+    "provide me with|name|list|give|please explain|please tell me|kindly"
 )
 _WISHING = (
     "i want to know|i would like to know|i would like you to|i would like|i need to know|i want you to|may i ask|"
@@ -74,7 +74,7 @@ _POLITE = (
     "hey there|bitte|danke|vielen dank|hallo|guten tag|merci|bonjour|s'il vous plaît|s'il te plaît|gracias|hola|"
     "por favor|ciao|grazie|per favore|obrigado|пожалуйста|спасибо|привет|здравствуйте|kannst du mir|können sie mir|"
     "könntest du mir|erkläre mir|erklär mir|sag mir|pouvez-vous m'expliquer|peux-tu m'expliquer|explique-moi|dis-moi|"
-    "puedes explicarme|explícame|dime|объясни|объясните|расскажи|расскажите|скажи|подскажите"
+    "puedes explicarme|explícame|dime|объясни|объясните|расскажи|расскажите|скажи|скажите|подскажите"
 )
 _ALSO = {
     "@can": "is it possible to|is it possible that|is it possible for|is it okay to|is it ok to|am i able to|"
@@ -115,6 +115,9 @@ _ALSO = {
     "for example": "e g|for instance",
     "email": "e mail",
     "website": "web site",
+    "covid": "covid #19|coronavirus disease #2019|coronavirus disease|corona virus|coronavirus|sars cov #2",
+    "with": "by using|with the help of|by means of|using",
+    "many": "a lot of|lots of|plenty of",
     "online": "on line|on the internet|on the web",
     "photo": "photograph|picture|pic",
 }
@@ -141,6 +144,8 @@ def _table() -> dict[tuple[str, ...], list[str]]:
     return found
 
 
+_OPENING = frozenset(tuple(phrase.split()) for phrase in _TELLING.split("|"))
+"""These are politeness only where the question begins: `tell me why`, but `what should he tell me`."""
 _BY_FIRST: dict[str, list[tuple[tuple[str, ...], list[str]]]] = {}
 for _phrase, _meaning in sorted(_table().items(), key=lambda item: -len(item[0])):
     _BY_FIRST.setdefault(_phrase[0], []).append((_phrase, _meaning))
@@ -189,7 +194,7 @@ IGNORED = frozenset(
         "a an the is are was were am be been being do does did done have has had having will would shall i "
         "me you we us it "
         "one's its this these those there here of so just really actually exactly also then ever please well okay very "
-        "quite basically simply generally usually currently kindly anyway right maybe perhaps etc s t d ll "
+        "quite basically simply generally usually currently kindly anyway maybe perhaps etc s t d ll "
         "ve re m oh uh um "
         "yeah @what @who @why @how @when @where @which @yes @will @can @must can could may might should must "
         "ought need "
@@ -203,7 +208,8 @@ IGNORED = frozenset(
         "across off up "
         "out down per via because while whereas though although unless whether upon within toward towards along around "
         "near inside outside beyond despite except following like unlike onto "
-        "name give list find happen"
+        "find happen seem option possible possibility wish inform assist info able try "
+        "confused wondering appreciate"
     )
 )
 """Words that are not compared as content; some of them are compared by their own category."""

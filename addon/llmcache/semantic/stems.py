@@ -101,7 +101,7 @@ IRREGULAR: dict[str, str] = {
 }
 PAST = frozenset(
     listed(
-        "did was were had won built bought brought thought taught caught sold told said paid took "
+        "won built bought brought thought taught caught sold told said paid took "
         "gave forgot ate drove "
         "wrote rode rose chose spoke broke stole froze wore knew grew threw drew flew saw began "
         "sang swam ran came became "

@@ -9,7 +9,8 @@ from __future__ import annotations
 from .stems import stem
 
 _GROUPS = (
-    "big large/begin start commence/stop cease/fix repair/solve resolve/obtain receive acquire/help assist/"
+    "big large/few several multiple/extra additional/incorrect wrong/plane airplane aeroplane/"
+    "begin start commence/stop cease/fix repair/solve resolve/obtain acquire/help assist/"
     "picture photo image/movie film/quick fast rapid/quickly fast/error mistake/delete remove erase/create make/"
     "choose select pick/car automobile/doctor physician/kid child/illness disease sickness/new novel/"
     "price cost/smart clever intelligent/happy glad/job occupation/phone telephone/tv television/"

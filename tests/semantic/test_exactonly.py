@@ -1,0 +1,113 @@
+"""The rules of which questions are exact only: each with questions it holds for, and others that look like them."""
+
+# ruff: noqa: RUF001 - questions in many languages, with the signs of those languages
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llmcache.semantic.exactonly import RULES, TIME_TO_LIVE, rules
+
+HOLDS = {
+    "empty": ["", "  \n"],
+    "wordless": ["🙂", "🙂🙂 🎉", "?!", "…"],
+    "binary": ["\x00\x01PNG", "a\ufffdb", "QUJD" * 40],
+    "follow-up": [
+        "yes",
+        "Tell me more!",
+        "why?",
+        "What about it?",
+        "How does it work?",
+        "And what are its types?",
+        "continue",
+        "Make it shorter.",
+        "Can you explain that?",
+        "Who wrote them?",
+        "继续",
+        "为什么？",
+        "那北京呢？",
+        "weiter",
+        "почему?",
+    ],
+    "random": ["Roll a die", "flip a coin please", "Give me a random word", "Tell me another joke", "随机给我一个数字"],
+}
+FREE = [
+    "What is the capital of Kenya?",
+    "Why do cats purr?",
+    "Explain the water cycle.",
+    "How do I read a JSON file in Python?",
+    "Is it legal to keep a pet fox in a flat in the middle of London?",
+    "怎么洗白衬衫？",
+    "Что такое инфляция?",
+    "How many people live in That Phanom?",
+]
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in HOLDS.items() for text in texts])
+def test_a_rule_holds(name, text):
+    """A question of the kind is exact only, and the reason is the rule's name."""
+    assert rules().exact(text) == name
+
+
+@pytest.mark.parametrize("text", FREE)
+def test_other_questions_are_free(text):
+    """A question that says what it is about may be answered from a near one, however old."""
+    assert rules().exact(text) == ""
+    assert rules().exact(text, shared=True) == ""
+    assert rules().max_age(text) is None
+    assert rules().never(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["What is my balance?", "Where is my order?", "我的订单在哪里？", "Wo ist meine Karte?"]
+)
+def test_user_bound_questions_are_exact_where_answers_are_shared(text):
+    """A question about the one who asks is never answered from another user's."""
+    assert rules().exact(text) == ""
+    assert rules().exact(text, shared=True) == "user-bound"
+
+
+@pytest.mark.parametrize("text", ["Who won today?", "latest iPhone", "今天天气怎么样？", "Was ist heute los?"])
+def test_time_bound_questions_have_a_short_life(text):
+    """What is true today is served for minutes only."""
+    assert rules().exact(text) == ""
+    assert rules().max_age(text) == TIME_TO_LIVE
+
+
+def test_past_the_window():
+    """What the embedder does not read whole is not compared by it."""
+    assert rules().exact("word " * 100, window=500) == ""
+    assert rules().exact("word " * 101, window=500) == "past-window"
+
+
+def test_rules_are_added_and_taken_away():
+    """The user's expressions come after the shipped rules; a minus takes a rule away."""
+    own = rules(["-follow-up", "-time-bound", r"\bprice\b"], ["random", "secret"])
+    assert own.exact("yes") == ""
+    assert own.exact("What is the PRICE of gold?") == r"\bprice\b"
+    assert own.max_age("today") is None
+    assert own.never("Roll a die") == "random"
+    assert own.never("A Secret") == "secret"
+    assert own.never("Why do cats purr?") == ""
+    assert rules(["random"]) == rules()
+
+
+@pytest.mark.parametrize(
+    ("exact", "never", "message"),
+    [(["-folow-up"], [], "`-folow-up` takes away no rule"), ([], ["("], "`(` is neither a rule")],
+)
+def test_wrong_rules_are_named(exact, never, message):
+    """A rule that does not exist is told, with the legal names."""
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        rules(exact, never)
+    assert all(name in str(caught.value) for name in RULES)
+
+
+@given(st.text())
+def test_any_text_can_be_asked(text):
+    """No text makes a rule raise."""
+    assert isinstance(rules().exact(text, window=100, shared=True), str)
+    assert rules().max_age(text) in {None, TIME_TO_LIVE}
