@@ -161,9 +161,21 @@ async def test_faults_of_the_service(upstream: Upstream, script: Script, message
     assert f"testdb at 127.0.0.1:{upstream.port}" in found
 
 
-async def test_the_words_of_the_service(upstream: Upstream) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"root_cause": [], "type": "a", "reason": "the index is\n read only"}, "status": 400},
+        {"error": "InvalidArgumentError", "message": "the index is read only"},
+        {"error": [{"message": "the index is read only"}]},
+        {"status": {"error": "the index is read only"}, "time": 0.0},
+        {"code": 3, "message": "the index is read only", "details": []},
+        "the index is read only",
+    ],
+    ids=["elasticsearch", "chroma", "weaviate", "qdrant", "pinecone", "text"],
+)
+async def test_the_words_of_the_service(upstream: Upstream, body: object) -> None:
     """They are shown where nothing that was sent is a user's text, and only there."""
-    script = Script(b'{"error": {"reason": "the index is\\n read only"}}', 400)
+    script = Script(json.dumps(body).encode(), 400)
     assert "the index" not in await fault(upstream, says(script))
     assert "answered 400 (the index is read only)" in await fault(upstream, says(script), show=True)
 

@@ -325,7 +325,9 @@ def _pause(retry_after: str) -> float | None:
 def _words(body: Any) -> str:
     """Return what the service says of its fault, in one line."""
     found = body
-    for _ in range(3):
+    for _ in range(4):
+        if isinstance(found, list):
+            found = found[0] if found else ""
         if not isinstance(found, dict):
             break
         found = next((found[name] for name in _SAYS if found.get(name)), "")
@@ -335,7 +337,7 @@ def _words(body: Any) -> str:
 _GARBAGE = object()
 """The body of an answer that is no JSON."""
 _SECONDS = re.compile(r"\d{1,4}(\.\d{1,3})?")
-_SAYS = ("error", "reason", "message", "status", "detail", "msg")
+_SAYS = ("message", "reason", "msg", "detail", "error", "status")
 """Where services put the words of a fault, from the telling to the vague."""
 _SLOW = "did not answer in time: it is overloaded or out of reach, or the timeout is too short"
 _UNREACHABLE = "cannot be reached: check that it runs, and its host and port"

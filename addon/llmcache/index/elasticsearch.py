@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from .door import of_unit_interval
 from .elastic import OTHER_FIELDS, VECTOR_FIELD, Documents, filters, found
 from .remote import Found, Place, Row, Shape, Wanted
 
@@ -89,8 +88,8 @@ def _of_inner_product(score: float) -> float:
 
 
 METRICS: dict[str, Callable[[float], float]] = {
-    "cosine": of_unit_interval,
-    "dot_product": of_unit_interval,
+    "cosine": lambda score: 2 * score - 1,
+    "dot_product": lambda score: 2 * score - 1,
     "l2_norm": lambda score: 1 - (1 / score - 1) / 2,
     "max_inner_product": _of_inner_product,
 }

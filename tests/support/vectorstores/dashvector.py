@@ -9,17 +9,18 @@ from support.vectorstores.strict import KEY, Memory, Strict, exactly
 TYPES = {"STRING": str, "INT": int}
 DOC_ID = re.compile(r"[a-zA-Z0-9_\-!@#$%+=.]{1,64}")
 CONDITION = re.compile(r"context = '([0-9a-zA-Z]*)' and expires > (\d+)")
+GONE = 200, {"code": -2021, "message": "Inexistent Collection", "request_id": "1"}
 INT_MOST = 2**31 - 1
 
 
 class _DashVector:
     def __init__(self):
-        self.memory = Memory()
+        self.memory = Memory(gone=GONE)
         self.schema = {}
 
     def describe(self):
         if self.memory.dim is None:
-            return 200, {"code": -2021, "message": "Inexistent Collection", "request_id": "1"}
+            return GONE
         output = {"name": "it", "dimension": self.memory.dim, "dtype": "FLOAT", "metric": "cosine", "status": "SERVING"}
         return self.well({**output, "fields_schema": self.schema, "partitions": {"default": "SERVING"}})
 

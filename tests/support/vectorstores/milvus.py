@@ -9,12 +9,13 @@ from support.vectorstores.strict import KEY, Memory, Strict, exactly
 
 TYPES = {"VarChar": str, "Double": float}
 TEXT_BYTES = 65_535
+GONE = 200, {"code": 100, "message": "can't find collection[database=default][collection=it]"}
 SEARCH = re.compile(r'context == ("[^"]*") and expires > ([0-9.e+]+)')
 
 
 class _Milvus:
     def __init__(self):
-        self.memory = Memory()
+        self.memory = Memory(gone=GONE)
         self.fields = {}
         self.index = {}
 
@@ -25,7 +26,7 @@ class _Milvus:
     def describe(self, body):
         exactly(body, "collectionName")
         if self.memory.dim is None:
-            return 200, {"code": 100, "message": "can't find collection[database=default][collection=it]"}
+            return GONE
         fields = [
             {"autoId": False, "id": 100 + number, "name": name, "type": field["dataType"]}
             for number, (name, field) in enumerate(self.fields.items())

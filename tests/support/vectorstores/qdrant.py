@@ -41,6 +41,7 @@ class _Qdrant:
         return self.well({"operation_id": 2, "status": "completed"})
 
     def query(self, body):
+        self.memory.insist()
         exactly(body, "query", "limit", "with_payload", "filter")
         assert body["with_payload"] is True
         found = self.memory.near(body["query"], body["limit"], self.condition(body["filter"]))

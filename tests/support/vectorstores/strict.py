@@ -22,6 +22,10 @@ Route = Callable[..., tuple[int, Any]]
 """From what its pattern caught and the body to a status and a JSON value."""
 
 
+class Gone(Exception):  # noqa: N818 - what is so, and no error of anybody
+    """The collection is not there; its arguments are status and answer."""
+
+
 @dataclass
 class Strict:
     """Answers calls that have *headers* and one of *routes*, keyed by method and pattern of the path."""
@@ -36,6 +40,8 @@ class Strict:
             for name, value in self.headers.items():
                 assert asked.headers.get(name) == value, f"the header {name} is {asked.headers.get(name)!r}"
             status, answer = self._answer(asked)
+        except Gone as gone:
+            status, answer = gone.args
         except (AssertionError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             self.faults.append(f"{asked.method} {asked.path}: {error!r}")
             return Script(b'{"error": "the fake refuses that"}', 400)
@@ -72,13 +78,16 @@ def numbers(vector: Any, dim: int | None = None) -> np.ndarray:
 
 @dataclass
 class Memory:
-    """A collection: None as long as there is none."""
+    """A collection: without a dimension as long as there is none."""
 
     dim: int | None = None
+    gone: tuple[int, Any] = (404, {"error": "there is no such collection"})
+    """What is answered as long as there is none."""
     points: dict[str, tuple[np.ndarray, dict[str, Any]]] = field(default_factory=dict)
 
     def put(self, one: str, vector: Any, fields: dict[str, Any]) -> None:
         """Keep a point in place of the one with that id."""
+        self.insist()
         assert isinstance(one, str)
         self.points[one] = numbers(vector, self.dim), fields
 
@@ -86,6 +95,7 @@ class Memory:
         self, vector: Any, count: int, keep: Callable[[dict[str, Any]], bool]
     ) -> list[tuple[float, str, np.ndarray, dict[str, Any]]]:
         """Return cosine, id, vector and fields of the nearest that *keep* takes."""
+        self.insist()
         assert isinstance(count, int)
         assert count > 0
         wanted = numbers(vector, self.dim)
@@ -95,6 +105,11 @@ class Memory:
             if keep(fields)
         ]
         return sorted(found, key=lambda one: -one[0])[:count]
+
+    def insist(self) -> None:
+        """Raise `Gone` where there is no collection."""
+        if self.dim is None:
+            raise Gone(*self.gone)
 
     def drop(self, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Forget the points that *keep* does not take."""

@@ -46,6 +46,8 @@ class _Weaviate:
 
     def put(self, body):
         exactly(body, "objects")
+        if self.properties is None:
+            return 422, {"error": [{"message": "class It not found"}]}
         for one in body["objects"]:
             exactly(one, "class", "id", "vector", "properties")
             uuid.UUID(one["id"])
@@ -58,12 +60,16 @@ class _Weaviate:
 
     def graphql(self, body):
         exactly(body, "query")
+        if self.properties is None:
+            return 200, {"errors": [{"message": 'Cannot query field "It" on type "GetObjectsObj".'}], "data": None}
         if body["query"] == "{Get{It(limit:1){_additional{vector}}}}":
             first = [list(vector) for vector, _ in self.memory.points.values()][:1]
             return self.got([{"_additional": {"vector": vector}} for vector in first])
         asked = GET.fullmatch(body["query"])
         assert asked, "a query that is not the documented one"
         context, now = json.loads(asked["context"]), float(asked["now"])
+        if not self.memory.points:
+            return self.got([])
         found = self.memory.near(
             json.loads(asked["vector"]),
             int(asked["limit"]),
