@@ -70,6 +70,7 @@ DRIVERS = {
     "stores.redis_records": {"zstandard"},
     "index.link": {"redis"},
     "index.pgvector": {"psycopg"},
+    "index.tair": {"redis"},
     "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""

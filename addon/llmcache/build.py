@@ -154,6 +154,11 @@ def open_index(settings: config.Config) -> Index:
             address = vector.address or settings.cache.address
             assert address is not None
             return RedisIndex(address, _prefix(settings), vector.quantization)
+        case "tair":
+            from .index.tair import NAME, TairIndex  # noqa: PLC0415 - see the module's docstring
+
+            assert vector.address is not None
+            return TairIndex(vector.address, vector.collection_id or NAME)
         case "pgvector":
             try:
                 from .index.pgvector import TABLE, PgvectorIndex  # noqa: PLC0415 - see the module's docstring

@@ -202,10 +202,14 @@ def test_where_it_is_asked(settings, expected):
         ({"type": "openai", "model": "x", "url": "http://b:1/v1"}, "openai/x@b:1", 500),
         ({"type": "openai", "model": "x", "window": 77}, "openai/x", 77),
         ({"type": "huggingface", "model": "sentence-transformers/all-MiniLM-L6-v2"}, None, 250),
-        ({"type": "textin", "textin_matryoshka_dim": 512}, "textin/acge:512", 1000),
+        ({"type": "textin", "textin_matryoshka_dim": 512}, "textin/acge:512", 500),
         ({"type": "azure", "model": "d", "service_host": "me.example"}, "azure/d@me.example", 8000),
         ({"type": "xfyun"}, "xfyun/default", 250),
         ({"type": "cohere", "model": "embed-english-v3.0"}, None, 500),
+        ({"type": "ollama", "model": "llama3.2"}, "ollama/llama3.2", 2000),
+        ({"type": "ollama", "model": "mxbai-embed-large"}, None, 500),
+        ({"type": "ollama", "model": "all-minilm:33m"}, None, 250),
+        ({"type": "openai", "model": "BAAI/bge-m3", "url": "http://localhost:11434/v1"}, None, 2000),
     ],
 )
 def test_name_and_window(settings, name, window):

@@ -22,6 +22,7 @@ from . import postgres
 from .absent import missing
 from .http_indexes import HTTP_INDEXES
 from .redis_server import Server, binary
+from .tair import Tair
 
 NOW = 1_800_000_000.0
 
@@ -107,11 +108,22 @@ async def _pgvector(folder: Path, clock: Clock) -> AsyncIterator[Index]:
     await index.close()
 
 
+@contextlib.asynccontextmanager
+async def _tair(folder: Path, clock: Clock) -> AsyncIterator[Index]:
+    from llmcache.index.tair import TairIndex
+
+    with Tair() as server:
+        index = TairIndex(parse_url(f"redis://127.0.0.1:{server.port}"), clock=clock, patience=10)
+        yield index
+        await index.close()
+
+
 INDEXES: Mapping[str, Opened] = {
     "local": _local,
     "local-on-a-thread": _local_on_a_thread,
     "redis": _redis,
     "pgvector": _pgvector,
     **HTTP_INDEXES,
+    "tair": _tair,
 }
 """One row an index; one that needs a server asks for it with `absent.missing`."""

@@ -29,17 +29,16 @@ WINDOWS = (
     ("dashscope/text-embedding-v[34]", 8000),
     # 512 tokens for v2 and v3, 128,000 for v4 (Cohere, models); longer texts are refused, for `truncate` is NONE.
     ("cohere/embed-v4*", 8000),
-    # The context that Ollama gives a model by default is 2048 or more; longer texts are refused (`truncate: false`).
-    ("ollama/*minilm*", 250),
-    ("ollama/*", 2000),
     # 256 word pieces (sentence-transformers, all-MiniLM-L6-v2), and what is longer is cut without a word.
     ("*/*all-minilm*", 250),
-    # 8192 tokens (model cards of bge-m3, Qwen3-Embedding, jina-embeddings-v3).
-    ("*/*bge-m3*", 8000),
-    ("*/*qwen3-embedding*", 8000),
-    ("*/*jina-embeddings-v3*", 8000),
-    # 1024 tokens (model card of acge_text_embedding).
-    ("textin/*", 1000),
+    # They read 2048 tokens and more, but who serves them is not known by the name, and Ollama was seen to cut at 2048
+    # whatever the model reads (ollama/ollama#14259).
+    ("*/*bge-m3*", 2000),
+    ("*/*qwen3-embedding*", 2000),
+    ("*/*jina-embeddings-v3*", 2000),
+    ("*/*embeddinggemma*", 2000),
+    ("*/*nomic-embed-text*", 2000),
+    ("ollama/llama*", 2000),
     # Its documentation names no limit for this service.
     ("xfyun/*", 250),
 )
