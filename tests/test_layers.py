@@ -71,6 +71,7 @@ DRIVERS = {
     "index.link": {"redis"},
     "index.pgvector": {"psycopg"},
     "index.tair": {"redis"},
+    "index.graph": {"usearch"},
     "sealing": {"cryptography", "zstandard"},
 }
 """Files that only the arm of `build.open_store` imports, and what may be imported with them."""

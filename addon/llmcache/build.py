@@ -148,6 +148,15 @@ def open_index(settings: config.Config) -> Index:
             from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
 
             return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries)
+        case "usearch":
+            from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
+
+            try:
+                from .index.graph import Graphs  # noqa: PLC0415 - see the module's docstring
+            except ImportError as error:
+                raise _without("usearch", "usearch") from error
+            graphs = Graphs(_beside(settings.cache, "graphs"))
+            return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries, memories=graphs)
         case "redis":
             from .index.redis import RedisIndex  # noqa: PLC0415 - see the module's docstring
 

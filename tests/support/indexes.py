@@ -7,6 +7,7 @@ Entry points: `INDEXES`, `Clock`, `expected`, `point`, `vectors`.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -84,6 +85,18 @@ async def _local_on_a_thread(folder: Path, clock: Clock) -> AsyncIterator[Index]
 
 
 @contextlib.asynccontextmanager
+async def _usearch(folder: Path, clock: Clock) -> AsyncIterator[Index]:
+    if importlib.util.find_spec("usearch") is None:
+        missing("the package usearch")
+    from llmcache.index.graph import Graphs
+    from llmcache.index.local import LocalIndex
+
+    index = LocalIndex(folder / "cache-vectors.db", clock=clock, memories=Graphs(folder / "cache-graphs"))
+    yield index
+    await index.close()
+
+
+@contextlib.asynccontextmanager
 async def _redis(folder: Path, clock: Clock) -> AsyncIterator[Index]:
     from llmcache.index.redis import RedisIndex
 
@@ -121,6 +134,7 @@ async def _tair(folder: Path, clock: Clock) -> AsyncIterator[Index]:
 INDEXES: Mapping[str, Opened] = {
     "local": _local,
     "local-on-a-thread": _local_on_a_thread,
+    "usearch": _usearch,
     "redis": _redis,
     "pgvector": _pgvector,
     **HTTP_INDEXES,

@@ -1,18 +1,19 @@
-"""The index of a single machine: exact, in numpy, its points in one file beside the store.
+"""The index of a single machine, its points in one file beside the store: exact in numpy, or a graph for a million.
 
 The file is the truth, and several processes may share it; a partition is read into memory when it is first asked for,
 and brought up to date after every change of ours, and once a second for those of others.
 A search of a small partition is done on the spot, one of a large partition on a thread of its own.
-It knows no model and no policy. `matrix` finds the nearest, `pointfile` keeps the points. Entry point: `LocalIndex`.
+`matrix` or `graph` finds the nearest, `pointfile` keeps the points. Entry point: `LocalIndex`.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from ..stores.lane import Lane
 from ..stores.migrations import ForeignError
 from . import Neighbor, Point
 from .door import Vector, sound, sound_points
-from .matrix import Matrix, Near, Row, calm
+from .matrix import Matrices, Near, Row, calm
 from .pointfile import Gone, PointFile, Version
 
 T = TypeVar("T")
@@ -38,6 +39,44 @@ FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
 
+class Memory(Protocol):
+    """The vectors of one partition in memory: a `Matrix` or a `Graph`, whose docstrings say more."""
+
+    lock: threading.Lock
+    dim: int
+
+    @property
+    def work(self) -> int:
+        """How many numbers a search reads."""
+
+    @property
+    def bytes(self) -> int:
+        """How much memory the vectors take."""
+
+    def __len__(self) -> int: ...
+    def put(self, rows: Sequence[Row]) -> None:
+        """Keep points in place of those with their keys."""
+
+    def settle(self) -> None:
+        """Know that all of the partition was put."""
+
+    def remove(self, key: str) -> None:
+        """Forget a point."""
+
+    def nearest(self, vector: Vector, count: int, now: float) -> list[Near]:
+        """Return the *count* nearest that live at *now*."""
+
+
+class Memories(Protocol):
+    """Where the memories of partitions come from, and what becomes of them."""
+
+    def open(self, store: str, partition: str, dim: int) -> Any:
+        """Return the `Memory` of *partition* of the file *store*, to which all its points are put next."""
+
+    def keep(self, store: str, partition: str, memory: Any) -> None:
+        """Save it, if that is of use."""
+
+
 class LocalIndex:
     """The index in the file *path* (None: in memory only), of at most *most* points. The constructor opens nothing."""
 
@@ -48,12 +87,14 @@ class LocalIndex:
         clock: Callable[[], float] = time.time,
         fresh: float = FRESH,
         inline: int = INLINE,
+        memories: Memories | None = None,
     ) -> None:
         calm()
         self._file = PointFile(path, most)
         self._clock, self._fresh, self._inline = clock, fresh, inline
+        self._memories = memories or Matrices()
         self._writing, self._searching = Lane("aicache-points"), Lane("aicache-nearest")
-        self._loaded: dict[str, Matrix] = {}
+        self._loaded: dict[str, Memory] = {}
         self._used: dict[str, float] = {}
         self._seen: Version | None = None
         self._checked = float("-inf")
@@ -69,19 +110,19 @@ class LocalIndex:
     async def nearest(self, partition: str, vector: NDArray[np.float32], count: int) -> list[Neighbor]:
         """Return the *count* nearest live points, nearest first; equally near ones in the order of their keys."""
         vector = sound(vector)
-        matrix = self._at_hand(partition)
-        if matrix is None:
-            matrix = await self._do(self._current, partition)
-        if matrix is None:
+        memory = self._at_hand(partition)
+        if memory is None:
+            memory = await self._do(self._current, partition)
+        if memory is None:
             return []
-        sound(vector, matrix.dim)
-        if matrix.work <= self._inline and matrix.lock.acquire(blocking=False):
+        sound(vector, memory.dim)
+        if memory.work <= self._inline and memory.lock.acquire(blocking=False):
             try:
-                found = matrix.nearest(vector, count, self._clock())
+                found = memory.nearest(vector, count, self._clock())
             finally:
-                matrix.lock.release()
+                memory.lock.release()
         else:
-            found = await self._searching.run(self._search, matrix, vector, count)
+            found = await self._searching.run(self._search, memory, vector, count)
         return await self._told(partition, found)
 
     async def remove(self, partition: str, keys: Sequence[str]) -> None:
@@ -92,21 +133,21 @@ class LocalIndex:
         """Finish what was accepted and close the file. May be called twice."""
         if not self._closed:
             self._closed = True
-            await self._writing.run(self._file.close)
+            await self._writing.run(self._finish)
             self._writing.stop()
             self._searching.stop()
 
-    def _at_hand(self, partition: str) -> Matrix | None:
+    def _at_hand(self, partition: str) -> Memory | None:
         """Return what is loaded and was compared with the file a moment ago."""
         now = time.monotonic()
-        if self._closed or now - self._checked > self._fresh or (matrix := self._loaded.get(partition)) is None:
+        if self._closed or now - self._checked > self._fresh or (memory := self._loaded.get(partition)) is None:
             return None
         self._used[partition] = now
-        return matrix
+        return memory
 
-    def _search(self, matrix: Matrix, vector: Vector, count: int) -> list[Near]:
-        with matrix.lock:
-            return matrix.nearest(vector, count, self._clock())
+    def _search(self, memory: Memory, vector: Vector, count: int) -> list[Near]:
+        with memory.lock:
+            return memory.nearest(vector, count, self._clock())
 
     async def _told(self, partition: str, found: list[Near]) -> list[Neighbor]:
         """Return what is told of the points found; answers are large, so they stay in the file until asked for."""
@@ -136,6 +177,16 @@ class LocalIndex:
                 raise
         return work(*args)
 
+    @property
+    def _store(self) -> str:
+        return self._seen.store if self._seen else ""
+
+    def _finish(self) -> None:
+        self._file.close()
+        for partition, memory in self._loaded.items():
+            with memory.lock:
+                self._memories.keep(self._store, partition, memory)
+
     def _add(self, partition: str, points: list[Point]) -> None:
         if (dim := self._file.dim(partition)) is not None:
             for point in points:
@@ -145,20 +196,23 @@ class LocalIndex:
     def _remove(self, partition: str, keys: list[str]) -> None:
         self._follow(self._file.remove(partition, keys))
 
-    def _current(self, partition: str) -> Matrix | None:
+    def _current(self, partition: str) -> Memory | None:
         self._follow([])
-        if partition not in self._loaded and (matrix := self._read(partition)) is not None:
-            self._loaded[partition] = matrix  # whole, for the loop looks there meanwhile
+        if partition not in self._loaded and (memory := self._read(partition)) is not None:
+            self._loaded[partition] = memory  # whole, for the loop looks there meanwhile
         self._used[partition] = time.monotonic()
         self._shed()
         return self._loaded.get(partition)
 
-    def _read(self, partition: str) -> Matrix | None:
-        matrix = None
+    def _read(self, partition: str) -> Memory | None:
+        memory: Memory | None = None
         for rows in self._file.load(partition):
-            matrix = matrix or Matrix(rows[0].vector.size)
-            matrix.put(rows)
-        return matrix
+            if memory is None:
+                memory = self._memories.open(self._store, partition, rows[0].vector.size)
+            memory.put(rows)
+        if memory is not None:
+            memory.settle()
+        return memory
 
     def _follow(self, ours: list[Gone]) -> None:
         """Bring what is loaded up to the file; *ours* is what we have just removed from it."""
@@ -173,23 +227,24 @@ class LocalIndex:
         self._seen, self._checked = version, time.monotonic()
 
     def _keep(self, partition: str, row: Row) -> None:
-        if (matrix := self._loaded.get(partition)) is None:
+        if (memory := self._loaded.get(partition)) is None:
             return
-        if not matrix:  # all went, and what comes may be of another dimension
-            matrix = self._loaded[partition] = Matrix(row.vector.size)
-        with matrix.lock:
-            matrix.put([row])
+        if not memory:  # all went, and what comes may be of another dimension
+            memory = self._loaded[partition] = self._memories.open("", partition, row.vector.size)
+        with memory.lock:
+            memory.put([row])
 
     def _forget(self, gone: list[Gone]) -> None:
         for partition, key in gone:
-            if (matrix := self._loaded.get(partition)) is not None:
-                with matrix.lock:
-                    matrix.remove(key)
+            if (memory := self._loaded.get(partition)) is not None:
+                with memory.lock:
+                    memory.remove(key)
 
     def _shed(self) -> None:
         """Keep in memory what there is room for."""
-        size = sum(matrix.bytes for matrix in self._loaded.values())
+        size = sum(memory.bytes for memory in self._loaded.values())
         while len(self._loaded) > 1 and (size > RESIDENT or len(self._loaded) > PARTITIONS):
             oldest = min(self._loaded, key=lambda partition: self._used.get(partition, 0.0))
-            size -= self._loaded.pop(oldest).bytes
+            size -= self._loaded[oldest].bytes
+            self._memories.keep(self._store, oldest, self._loaded.pop(oldest))
             self._used.pop(oldest, None)

@@ -35,6 +35,8 @@ Gone = tuple[str, str]
 class Version:
     """What a process has seen of the file; equal ones have nothing new to tell each other."""
 
+    store: str
+    """A name that no other file has."""
     opening: int
     """Which time the file was opened: another one may lie there now, even with the old one's inode."""
     removals: int
@@ -57,8 +59,8 @@ class PointFile:
     def version(self) -> Version:
         """Return how new the content is."""
         connection = self._connected()
-        removals, seq = connection.execute("SELECT removals, seq FROM state").fetchone()
-        return Version(self._openings, removals, seq)
+        store, removals, seq = connection.execute("SELECT store, removals, seq FROM state").fetchone()
+        return Version(store, self._openings, removals, seq)
 
     def load(self, partition: str) -> Iterator[list[Row]]:
         """Yield all points of *partition*, many at a time."""
@@ -138,12 +140,14 @@ class PointFile:
         return self._opened.connection
 
 
-def _row(key: str, vector: bytes, question: str, created: float, has_answer: int, expires: float | None) -> Row:
+def _row(
+    seq: int, key: str, vector: bytes, question: str, created: float, has_answer: int, expires: float | None
+) -> Row:
     try:
         found = np.frombuffer(vector, "<f4").astype(np.float32, copy=False)
     except (TypeError, ValueError) as error:
         raise Damaged(f"the vector of {key} is no vector") from error
-    return Row(Kept(key, question, created, bool(has_answer)), found, expires)
+    return Row(seq, Kept(key, question, created, bool(has_answer)), found, expires)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -189,14 +193,14 @@ _TABLES = (
     "CREATE INDEX point_created ON point (created)",
     "CREATE INDEX point_expires ON point (expires) WHERE expires IS NOT NULL",
     """CREATE TABLE state (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
+        id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT NOT NULL,
         seq INTEGER NOT NULL, removals INTEGER NOT NULL, count INTEGER NOT NULL
     )""",
-    "INSERT INTO state VALUES (1, 0, 0, 0)",
+    "INSERT INTO state VALUES (1, lower(hex(randomblob(8))), 0, 0, 0)",
     "CREATE TRIGGER point_added AFTER INSERT ON point BEGIN UPDATE state SET count = count + 1; END",
     "CREATE TRIGGER point_removed AFTER DELETE ON point BEGIN UPDATE state SET count = count - 1; END",
 )
-_COLUMNS = "key, vector, question, created, answer != '', expires FROM point"
+_COLUMNS = "seq, key, vector, question, created, answer != '', expires FROM point"
 _SELECT = f"SELECT {_COLUMNS}"
 _SINCE = f"SELECT partition, {_COLUMNS}"
 _DIM = "SELECT length(vector) FROM point WHERE partition = ? LIMIT 1"
