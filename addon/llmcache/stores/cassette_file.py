@@ -12,6 +12,7 @@ import base64
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -233,9 +234,12 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
+@cache
 def midnight(day: str) -> float:
     """Return the moment at which *day*, such as `2026-07-31`, began (UTC), Unix seconds. Raises `ValueError`."""
-    return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    if not _DATE.fullmatch(day):
+        raise ValueError(day)
+    return datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
 
 
 def _moment(day: str) -> float:
@@ -247,6 +251,7 @@ def _moment(day: str) -> float:
 
 _NO_REPLY = Reply(0, (), b"")
 _BODY = re.compile(r"^(?:request|reply)", re.MULTILINE)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{40}")
 _IDENTITY = re.compile(rb'\{"aicache":')
 _KNOWN = frozenset(
