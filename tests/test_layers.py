@@ -38,6 +38,8 @@ FLOORS = (
     {
         "wire",
         "fingerprint",
+        "scrub",
+        "matching",
         "config",
         "caching",
         "settings",

@@ -76,7 +76,8 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
         case "cassette":
             from .stores.cassette import CassetteStore  # noqa: PLC0415 - see the module's docstring
 
-            recordings = CassetteStore(cache.path)
+            scrubber = settings.match.scrubber()
+            recordings = CassetteStore(cache.path, scrubber.words, scrubber.key)
             recordings.open()
             return recordings
         case other:
@@ -288,6 +289,7 @@ def rules(settings: config.Config) -> Rules:
         mode=settings.mode,
         hosts=settings.match.hosts,
         paths=settings.match.paths,
+        scrub=settings.match.scrubber().key,
         question=_question(settings, higress=higress),
         answer=answer,
         header_namespaces=settings.namespace.header,

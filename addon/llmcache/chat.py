@@ -168,6 +168,7 @@ class Hit:
     reply: Reply
     """The reply in the form that was asked for."""
     kind: str = "exact"
+    """`exact`, or `scrubbed` where only the rules of the user (`match.ignore`, `match.replace`) make two calls one."""
     detail: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from . import higress
 from .caching import Cache, check_cache, override_store, read_cache
 from .embedding import LOCAL, Embedding, read_embedding
 from .gjson import Query, compile_path
 from .isolation import Namespace, Scope, ask_blocks, read_namespace, read_scope
+from .matching import Match, read_match
 from .policies import Policy, read_policy
-from .settings import Notes, Section, choice, flag, host, milliseconds, parse, size, text, texts
+from .settings import Notes, Section, choice, flag, milliseconds, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 from .vectors import Vector, read_vector
 
@@ -47,16 +46,6 @@ class ConfigError(Exception):
 def _query(path: str) -> Query:
     """Compile *path* once, so that equal paths are the same query."""
     return compile_path(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which traffic is looked at."""
-
-    hosts: tuple[str, ...] = ()
-    """Globs on the provider's name; empty means any host."""
-    paths: tuple[str, ...] = ()
-    """Globs on the path of traffic that no dialect knows, to be recorded and replayed byte for byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +85,7 @@ class Config:
     """`none`, or `higress` for its key rule and its templates."""
     scope: Scope = field(default_factory=Scope)
     namespace: Namespace = field(default_factory=Namespace)
-    match: Match = Match()
+    match: Match = field(default_factory=Match)
     cache: Cache = field(default_factory=Cache)
     cache_key_strategy: str = "lastQuestion"
     """`lastQuestion`, `allQuestions` or `disabled`."""
@@ -178,7 +167,7 @@ def _read(root: Section) -> Config:
         compat=compat,
         scope=read_scope(root),
         namespace=read_namespace(root),
-        match=_read_match(root.section("match")),
+        match=read_match(root.section("match")),
         cache=stored,
         cache_key_strategy=root.read(
             "cacheKeyStrategy", "lastQuestion", choice("lastQuestion", "allQuestions", "disabled")
@@ -207,10 +196,6 @@ def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
         return None
     top_k = 1 if compat == "higress" else 5
     return read_vector(root.section("vector"), top_k=top_k, shared=stored.type == "redis")
-
-
-def _read_match(block: Section) -> Match:
-    return Match(block.read("hosts", (), hosts), block.read("paths", (), paths))
 
 
 def _read_admit(block: Section) -> Admit:
@@ -280,19 +265,6 @@ def _check_blocks(root: Section, config: Config) -> None:
     if blocks or config.enable_semantic_cache:
         name = blocks[0] if blocks else "enableSemanticCache"
         root.warning(name, "semantic answers are not in this version; only the exact cache answers")
-
-
-def paths(node: yaml.Node) -> tuple[str, ...]:
-    """Take a list of globs on paths."""
-    found = texts(node)
-    if wrong := [path for path in found if not path.startswith(("/", "*"))]:
-        raise ValueError(f"`{wrong[0]}` is no path; write it from its first `/` on, without host and query")
-    return found
-
-
-def hosts(node: yaml.Node) -> tuple[str, ...]:
-    """Take a list of host names, in which `*` and `?` may stand for anything."""
-    return tuple(host(item) for item in (node.value if isinstance(node, yaml.SequenceNode) else [node]))
 
 
 PATIENCE = {"redis": 50}

@@ -62,6 +62,8 @@ class Rules:
     paths: tuple[str, ...] = ()
     """Globs on the path of traffic that no dialect knows and that is to be recorded byte for byte."""
     question: QuestionRule = field(default_factory=QuestionRule)
+    scrub: Callable[[bytes], str] = lambda _: ""
+    """The key of an identity after `match.ignore` and `match.replace`, empty where they change nothing."""
     answer: AnswerRule | None = None
     """None replays what was recorded; else templates may shape hits."""
     higress_prefix: str | None = None
@@ -169,6 +171,10 @@ class Engine:
         if control.wrong and not self.replaying:
             await self._reported(call, key, identity, question, control)
         found = self._unread(control) or await self._find(dialect, call, key, identity, control)
+        if found == "unknown" and (scrubbed := self.rules.scrub(identity)):
+            found = await self._find(dialect, call, scrubbed, identity, control)
+        if isinstance(found, Hit) and found.entry.key != key and self.seal is None:
+            found = replace(found, kind="scrubbed")
         if isinstance(found, Hit):
             ticket = Ticket(dialect, call, key, identity, question, "refresh", control)
             return (found, None) if self.replaying else self._by_age(found, ticket)

@@ -68,6 +68,8 @@ class Index:
         """By key and by scrubbed key, each list in the order of `Held.rank`."""
         self._folders: dict[str, tuple[int, set[str], set[str]]] = {}
         """Of each folder: when it changed, its files, its folders."""
+        self._told: set[str] = set()
+        """Keys of which a warning was given."""
         self._order = 0
         self.broken: dict[str, tuple[Stamp, str]] = {}
         """Files that are no recordings, and what is wrong with them."""
@@ -253,7 +255,12 @@ class Index:
         known = self.keys.get(key)
         if not known:
             return None
-        return next((held for held in known if held.key == key), known[0])
+        exact = next((held for held in known if held.key == key), None)
+        if exact is None and key not in self._told and len({held.key for held in known}) > 1:
+            self._told.add(key)
+            paths = ", ".join(held.path for held in known)
+            log.warning("the rules make %d recordings one; the first is served: %s", len(known), paths)
+        return exact or known[0]
 
     def head(self, held: Held) -> Entry | None:
         """Return what the head of *held* says; None when it is gone. Raises `BackendError`."""
