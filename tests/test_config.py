@@ -261,6 +261,12 @@ def test_credentials_are_not_shown(read):
         pytest.param(
             "compat: higress\nnamespace: a\ncache: {type: memory}", "2: namespace", ["only the question"], id="named"
         ),
+        pytest.param(
+            "cache: {type: cassette, cacheTTL: 5, staleIfError: 5}",
+            "1: cache.staleIfError",
+            ["grow old"],
+            id="cassette-stale",
+        ),
         pytest.param("namespace: {hosts: [a]}", "1: namespace.hosts", ["no block"], id="hosts-as-list"),
         pytest.param("namespace: {hosts: {a.b: ''}}", "1: namespace.hosts", ["`a.b` has no namespace"], id="no-name"),
         pytest.param("cache: {path: [x]}", "1: cache.path", ["a list where text"], id="path-as-list"),

@@ -147,6 +147,8 @@ def _check_stale(block: Section, cache: Cache) -> None:
     for name in ("staleIfError", "staleWhileRevalidate"):
         if name in block.changed and not cache.ttl:
             block.warning(name, "is only for answers that expire: `cacheTTL` is 0, so only those with `ttl=N` do")
+        if name in block.changed and cache.type == "cassette":
+            block.problem(name, "is not for `type: cassette`, whose recordings do not grow old; leave it out")
 
 
 def _explain_service(block: Section, cache: Cache) -> None:
