@@ -16,14 +16,18 @@ from typing import assert_never
 
 from llmcache import capture, config, status, wire
 from llmcache.build import build_engine
-from llmcache.chat import BackendError, Bypass, Form, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
+from llmcache.capture import Tee, collected, value
+from llmcache.chat import BackendError, Bypass, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
 from llmcache.control import read_control
+from llmcache.crowd import Followed
 from llmcache.engine import Engine
 from llmcache.freshness import age, failing
+from llmcache.pace import paced
 from llmcache.reach import reachable
 from llmcache.recorder import Ticket
+from llmcache.stage import Play, Seat
 from llmcache.stats import Observation, Stats
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs, server_hooks
 
@@ -32,33 +36,6 @@ calls_log = logging.getLogger("aicache.calls")
 """One line a call. It has the terminal's level, for mitmproxy pays dearly for each record, shown or not."""
 
 SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
-
-
-class Tee:
-    """A copy of a streamed reply, kept while it flows; never raises, never delays, never changes a byte.
-
-    *inner* is what another addon had set as the flow's stream; it goes on seeing the same chunks.
-    """
-
-    def __init__(self, started: float, limit: int, inner: object = None) -> None:
-        self.pieces: list[tuple[int, bytes]] = []
-        self.ended = False
-        """Whether the end was announced."""
-        self.over = False
-        """Whether the reply passed the limit and the copy was dropped."""
-        self._started, self._left, self._inner = started, limit, inner if callable(inner) else None
-
-    def __call__(self, data: bytes) -> bytes:
-        """Keep *data* and hand it on."""
-        self.ended = not data
-        if data and not self.over:
-            self._left -= len(data)
-            if self._left < 0:
-                self.over = True
-                self.pieces.clear()
-            else:
-                self.pieces.append((int((time.time() - self._started) * 1000), data))
-        return self._inner(data) if self._inner else data
 
 
 class AiCache:
@@ -178,18 +155,26 @@ class AiCache:
         if reason or skip:
             await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
         else:
-            await self._settle(engine, flow, dialect, *await engine.lookup(dialect, request, control))
+            found = await engine.lookup(dialect, request, control, flow.client_conn)
+            await self._settle(engine, flow, dialect, *found)
 
     @staticmethod
     async def _settle(
-        engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, outcome: Outcome, ticket: Ticket | None
+        engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, outcome: Outcome | Followed, ticket: Ticket | None
     ) -> None:
         """Do with the flow what was decided."""
         match outcome:
             case Hit():
                 if ticket:
                     refresh(engine, flow, ticket)
-                answer(flow, outcome)
+                reply, pace = outcome.reply, engine.rules.pace
+                if pace.speed and reply.chunks and await engine.stage.open():
+                    said = ("age", str(age(outcome.entry, time.time()))), ("cache-status", status.of_hit(outcome))
+                    await stage(engine, flow, Play(reply.status, (*reply.headers, *said), paced(reply, pace)))
+                else:
+                    answer(flow, outcome)
+            case Followed(feed=feed):
+                await stage(engine, flow, Play(feed.status, (*feed.headers, ("cache-status", status.COLLAPSED)), feed))
             case Refusal():
                 flow.response = refusal(dialect, outcome.message, outcome.status)
             case Bypass(reason=reason):
@@ -204,6 +189,8 @@ class AiCache:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Say what we did, and copy a stream while it flows."""
+        if leave_stage(flow) and flow.response:
+            flow.response.stream = True
         member = flow.metadata.get(STATUS)
         if member is None or flow.response is None:
             return
@@ -212,10 +199,11 @@ class AiCache:
         ticket: Ticket | None = flow.metadata.get(TICKET)
         if ticket is None or self.engine is None or (ticket.fallback and failing(flow.response.status_code)):
             return
-        limit = self.engine.rules.admission.max_body
+        tee, limit = None, self.engine.rules.admission.max_body
         if not collected(ticket.call.form, head, limit):
             sent = flow.request.timestamp_end or time.time()
-            flow.metadata[TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
+            tee = flow.metadata[TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
+        self.engine.crowd.answered(ticket, flow.response.status_code, head, tee)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Hand the reply over for storing; nobody waits for it."""
@@ -223,6 +211,8 @@ class AiCache:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """End a flow that broke: what arrived may be whole all the same (a client that left after the last event)."""
+        if (seat := leave_stage(flow)) and self.engine:
+            self.engine.stage.drop(seat)
         self._finish(flow)
 
     def _finish(self, flow: http.HTTPFlow) -> None:
@@ -232,18 +222,20 @@ class AiCache:
             return
         try:
             seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
+            left = client_left(flow)
             if (hit := ticket.fallback) and (code := replaceable(flow)):
                 answer(flow, self.engine.rescue(ticket, hit, code, seconds))
             elif reason := unrecordable(flow, tee):
-                self.engine.abandon(ticket, reason, seconds)
+                self.engine.abandon(ticket, reason, seconds, left=left, whole=flow.error is None)
             else:
-                self.engine.record(ticket, exchange_of(flow, tee, flow.metadata[HEAD], seconds))
+                self.engine.record(ticket, exchange_of(flow, tee, flow.metadata[HEAD], seconds), left=left)
         except Exception:
             log.exception("aicache: the reply was not stored; the client has it all the same")
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Refuse every connection in replay mode, whatever asked for it: the last door, behind all the others."""
-        if self.settings and self.settings.mode == "replay":
+        """Refuse every connection in replay mode but that to our own stage: the last door, behind all the others."""
+        staged = self.engine and data.server.via is None and self.engine.stage.owns(data.server.address)
+        if self.settings and self.settings.mode == "replay" and not staged:
             data.server.error = "aicache: replay mode, nothing leaves"
 
     def done(self) -> Awaitable[None] | None:
@@ -284,11 +276,6 @@ def fields(message: http.Message) -> Headers:
 def _field(raw: tuple[bytes, bytes]) -> tuple[str, str]:
     """Return one header as text; a client sends nearly the same ones with each call."""
     return raw[0].decode("latin-1").lower(), raw[1].decode("utf-8", "surrogateescape")
-
-
-def value(head: Headers, name: str) -> str:
-    """Return the first value of a header; mitmproxy's own look-up costs as much as reading them all."""
-    return next((each for key, each in head if key == name), "")
 
 
 def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
@@ -337,6 +324,23 @@ def answer(flow: http.HTTPFlow, hit: Hit) -> None:
     flow.comment = member
 
 
+async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
+    """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards."""
+    seat = await engine.stage.seat(play, flow.client_conn.id)
+    flow.metadata[STAGED] = seat, flow.request
+    flow.request = http.Request.make("GET", f"http://{seat.host}:{seat.port}/", headers=http.Headers(seat.fields))
+    # A server of its own, not the one that later flows share: no parent proxy (`upstream:`) comes between.
+    flow.server_conn = connection.Server(address=(seat.host, seat.port))
+    flow.comment = play.headers[-1][1]
+
+
+def leave_stage(flow: http.HTTPFlow) -> Seat | None:
+    """Give the flow its own request back; return where it was played, if it was."""
+    seat: Seat | None
+    seat, flow.request = flow.metadata.pop(STAGED, (None, flow.request))
+    return seat
+
+
 def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
     """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
     if before := value(head, "cache-status"):
@@ -352,20 +356,16 @@ def refusal(dialect: wire.Dialect | None, message: str, code: int = 424) -> http
     return http.Response.make(code, body, head)
 
 
-def collected(form: Form, head: Headers, limit: int) -> bool:
-    """Whether mitmproxy may collect the reply before it hands it on, as it does by itself: one whole JSON body.
-
-    A stream must flow, asked for or not; so must bytes of which nothing is known, and what is too large to be stored.
-    """
-    length = value(head, "content-length")
-    kind = value(head, "content-type").partition(";")[0].strip().lower()
-    return form.kind == "json" and kind not in STREAM_TYPES and not (length.isdecimal() and int(length) > limit)
+def client_left(flow: http.HTTPFlow) -> bool:
+    """Whether the client ended the flow; where it resets one stream of HTTP/2, the message is all that says so."""
+    gone = not flow.client_conn.connected
+    return flow.error is not None and (gone or flow.error.msg.startswith("stream reset by client"))
 
 
 def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
     """Return why the reply cannot be recorded, or nothing."""
     if flow.response is None:
-        return "client-left" if flow.client_conn.timestamp_end else "upstream-failed"
+        return "client-left" if client_left(flow) else "upstream-failed"
     if tee is None and (flow.error or flow.response.raw_content is None):
         return "upstream-failed" if flow.error else "streamed-past"
     return "too-large" if tee and tee.over else ""
@@ -389,8 +389,8 @@ OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
+STAGED = "aicache.staged"
 STATUS, TICKET, HEAD, TEE = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee"
-STREAM_TYPES = {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 TRANSPARENT = tuple(
     mode
     for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode"))

@@ -55,8 +55,9 @@ FLOORS = (
     {"question", "sealing", "answer", "stats", "explain", "prices"},
     {"embed", "index", "context", "asked"},
     {"lessons"},
-    {"nearby", "recorder"},
-    {"similar"},
+    {"flights", "pace"},
+    {"nearby", "recorder", "stage"},
+    {"similar", "crowd", "rules"},
     {"engine"},
     {"build"},
 )

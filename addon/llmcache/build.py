@@ -14,10 +14,12 @@ from . import config
 from .answer import AnswerRule
 from .caching import HIGRESS_PREFIX, Cache, default_path
 from .chat import BackendError
-from .engine import Engine, Rules
+from .engine import Engine
 from .freshness import Stale
+from .pace import Pace
 from .question import QuestionRule
 from .recorder import Admission
+from .rules import Rules
 from .scope import Scope, read_secret
 from .stats import Observation
 from .stores import Seal
@@ -304,6 +306,8 @@ def rules(settings: config.Config) -> Rules:
         ),
         max_request=settings.limits.max_request,
         deadline=settings.deadlines.store / 1000,
+        flights=settings.flights.wait / 1000 if settings.flights.enabled else 0.0,
+        pace=Pace(settings.replay.speed, settings.replay.max_gap / 1000),
     )
 
 

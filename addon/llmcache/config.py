@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 from . import higress
 from .caching import Cache, check_cache, override_store, read_cache
 from .embedding import LOCAL, Embedding, read_embedding
@@ -19,7 +21,7 @@ from .gjson import Query, compile_path
 from .isolation import Namespace, Scope, ask_blocks, read_namespace, read_scope
 from .matching import Match, read_match
 from .policies import Policy, read_policy
-from .settings import Notes, Section, choice, flag, milliseconds, parse, size, text, texts
+from .settings import Notes, Section, choice, flag, milliseconds, number, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 from .vectors import Vector, read_vector
 
@@ -76,6 +78,26 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class Flights:
+    """Identical calls at the same time."""
+
+    enabled: bool = True
+    """Whether they wait for the first one's answer instead of asking, too."""
+    wait: int = 60_000
+    """Milliseconds that a call waits at the most before it goes upstream by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How recorded streams come back."""
+
+    speed: float = 0.0
+    """0: at once, in one block; 1: as they came; n: n times as fast."""
+    max_gap: int = 0
+    """Milliseconds that one pause may last at the most; 0 for any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything the user decided; `Config()` is what an empty file means."""
 
@@ -99,6 +121,8 @@ class Config:
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     admit: Admit = Admit()
+    flights: Flights = Flights()
+    replay: Replay = field(default_factory=Replay)
     enable_semantic_cache: bool = False
     """Whether semantic answers were asked for; nothing gives them in this version."""
     vector: Vector | None = None
@@ -183,6 +207,8 @@ def _read(root: Section) -> Config:
         limits=_read_limits(root.section("limits")),
         deadlines=_read_deadlines(root.section("deadlines"), stored.type),
         admit=_read_admit(root.section("admit")),
+        flights=_read_flights(root.section("flights")),
+        replay=_read_replay(root.section("replay")),
         enable_semantic_cache=semantic,
         vector=vector or (Vector("local") if semantic else None),
         embedding=embedding or (Embedding(LOCAL) if semantic else None),
@@ -201,6 +227,14 @@ def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
 def _read_admit(block: Section) -> Admit:
     reasons: tuple[str, ...] = block.read("finishReasons", (), texts)
     return Admit(frozenset(reasons))
+
+
+def _read_flights(block: Section) -> Flights:
+    return Flights(block.read("enabled", True, flag), block.read("wait", 60_000, milliseconds))
+
+
+def _read_replay(block: Section) -> Replay:
+    return Replay(block.read("speed", 0.0, speed), block.read("maxGap", 0, milliseconds))
 
 
 def _read_limits(block: Section) -> Limits:
@@ -265,6 +299,16 @@ def _check_blocks(root: Section, config: Config) -> None:
     if blocks or config.enable_semantic_cache:
         name = blocks[0] if blocks else "enableSemanticCache"
         root.warning(name, "semantic answers are not in this version; only the exact cache answers")
+
+
+def speed(node: yaml.Node) -> float:
+    """Take a speed: 0 and more."""
+    value = number(node)
+    if value < 0:
+        raise ValueError(
+            f"{text(node)} is no speed; legal values: 0 (at once), 1 (as recorded), or how many times faster"
+        )
+    return value
 
 
 PATIENCE = {"redis": 50}

@@ -46,6 +46,11 @@ class Control:
     malformed: bool = False
     """Whether a directive could not be read."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether the answer to an identical call at the same time is as good, and this one's for that call."""
+        return self.max_age is None and not (self.no_cache or self.no_store or self.wrong)
+
 
 NOTHING = Control()
 

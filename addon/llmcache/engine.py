@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import explain, fingerprint, wire
-from .answer import AnswerRule
 from .asked import Far
 from .capture import Exchange
 from .chat import (
@@ -34,10 +33,12 @@ from .chat import (
     WireError,
 )
 from .control import NOTHING, Control
-from .freshness import Refreshes, Stale, overdue, too_old
-from .question import QuestionRule
-from .recorder import INLINE, Admission, Recorder, Ticket
+from .crowd import Client, Crowd, Followed
+from .freshness import Refreshes, overdue, too_old
+from .recorder import INLINE, Recorder, Ticket
+from .rules import Rules
 from .scope import Scope
+from .stage import Stage
 from .stats import Observation, observed
 from .stores import Seal, Store, is_over
 from .wire import named, passed
@@ -52,42 +53,13 @@ LARGE = 250_000
 """Bytes above which a sealed entry is opened on a thread: about a millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the user decided about answers; the engine's settings in one value."""
-
-    mode: str = "cache"
-    hosts: tuple[str, ...] = ()
-    """Globs on the provider's name; empty for any."""
-    paths: tuple[str, ...] = ()
-    """Globs on the path of traffic that no dialect knows and that is to be recorded byte for byte."""
-    question: QuestionRule = field(default_factory=QuestionRule)
-    scrub: Callable[[bytes], str] = lambda _: ""
-    """The key of an identity after `match.ignore` and `match.replace`, empty where they change nothing."""
-    answer: AnswerRule | None = None
-    """None replays what was recorded; else templates may shape hits."""
-    higress_prefix: str | None = None
-    """Not None: keys are this prefix and the question, and nothing else (`compat: higress`)."""
-    header_namespaces: bool = True
-    """Whether a request may ask for a namespace of its own, inside the configured one."""
-    stale: Stale = field(default_factory=Stale)
-    """How long expired answers may serve."""
-    admission: Admission = field(default_factory=Admission)
-    max_request: int = 20_000_000
-    """Bytes of a request above which it is not even parsed."""
-    max_pending: int = 64_000_000
-    """Bytes of replies waiting to be stored; more are dropped, and counted as `overload`."""
-    deadline: float = 1.0
-    """Seconds a store may take before a call goes upstream."""
-
-
 @dataclass
 class Engine:
     """One cache: its store, its scope, its rules, and what is under way."""
 
     store: Store
     scope: Scope
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     observe: Callable[[Observation], None] = lambda _: None
     clock: Callable[[], float] = time.time
     seal: Seal | None = None
@@ -105,6 +77,11 @@ class Engine:
         self._refreshes = Refreshes()
         learned = self.similar.learn if self.similar else lambda *_: None
         self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal)
+        self.stage = Stage()
+        wait, limit = self.rules.flights, self.rules.admission.max_body
+        self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit)
+        # The key of Higress leaves out what makes an answer another one: no call may wait for its neighbor's there.
+        self._flying = self.rules.mode == "cache" and wait > 0 and self.rules.higress_prefix is None
 
     def claims(self, method: str, host: str, path: str) -> wire.Dialect | None:
         """Return the dialect of a request line, or None for traffic that is none of ours."""
@@ -124,17 +101,24 @@ class Engine:
         return named if any(fnmatchcase(path, glob) for glob in self.rules.paths) else None
 
     async def lookup(
-        self, dialect: wire.Dialect, request: Request, control: Control = NOTHING
-    ) -> tuple[Outcome, Ticket | None]:
-        """Say what becomes of *request*; with a `Miss` comes the ticket that `record` wants."""
+        self, dialect: wire.Dialect, request: Request, control: Control = NOTHING, client: Client | None = None
+    ) -> tuple[Outcome | Followed, Ticket | None]:
+        """Say what becomes of *request*; with a `Miss` comes the ticket that `record` or `abandon` must be given.
+
+        An identical call that is under way is waited for, as long as *client* is there.
+        """
         started = time.perf_counter()
         call = dialect.call(request)
         reason = call.reason if isinstance(call, Bypass) else self._unheeded(control)
         if isinstance(call, Bypass) or reason:
             return self.bypass(request, reason, control), None
+        ended = self.crowd.flights.ended
+        outcome: Outcome | Followed
         outcome, ticket = await self._decide(dialect, call, control)
         if control.only_if_cached and isinstance(outcome, Miss | Bypass):
             outcome, ticket = _not_cached(outcome.reason), None
+        if self._flying and ticket and isinstance(outcome, Miss) and control.shared:
+            outcome, ticket = await self.crowd.join(ticket, outcome.reason, ended, client)
         self._observed(call, outcome, time.perf_counter() - started)
         return outcome, ticket
 
@@ -253,6 +237,11 @@ class Engine:
             log.exception("entry %s cannot be read as %s; the call goes on as a miss", key, entry.dialect)
             return "unreadable"
 
+    async def _again(self, ticket: Ticket) -> Hit | str:
+        """Look up a call that was a miss a moment ago; what is stale was no answer then, and is none now."""
+        found = await self._find(ticket.dialect, ticket.call, ticket.key, ticket.identity, ticket.control)
+        return "stale" if isinstance(found, Hit) and overdue(found.entry, self.clock()) is not None else found
+
     async def _held(self, key: str, identity: bytes) -> Entry | str:
         """Return the entry, or why there is none."""
         if recorded := await self._recorder.just_recorded(key):
@@ -312,21 +301,32 @@ class Engine:
     def rescue(self, ticket: Ticket, fallback: Hit, status: int = 0, seconds: float = 0.0) -> Hit:
         """Return the answer where the provider failed with *status*, or cannot be reached; the ticket is done with."""
         call, entry = ticket.call, fallback.entry
+        self.crowd.abandoned(ticket)
         self.observe(observed(call, "hit", fallback.kind, seconds, saved=entry.seconds, usage=entry.usage))
         return replace(fallback, detail={"fwd-status": str(status), **fallback.detail}) if status else fallback
 
-    def record(self, ticket: Ticket, exchange: Exchange) -> None:
-        """Take what came from upstream, to be judged and stored in the background; nobody waits for it."""
+    def record(self, ticket: Ticket, exchange: Exchange, *, left: bool = False) -> None:
+        """Take what came from upstream, to be judged and stored in the background; nobody waits for it.
+
+        *left*: the client went away before the end, which may have come all the same.
+        """
         self._refreshes.release(ticket.key)
         if ticket.control.no_store:
             self.abandon(ticket, "no-store", exchange.seconds)
         else:
             self._recorder.take(ticket, exchange)
+            self.crowd.landed(ticket, whole=exchange.whole, left=left)
 
-    def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
-        """Let go of a ticket whose reply is not to be stored."""
+    def abandon(
+        self, ticket: Ticket, reason: str, seconds: float = 0.0, *, left: bool = False, whole: bool = False
+    ) -> None:
+        """Let go of a ticket whose reply is not to be stored.
+
+        *left*: the client went away; *whole*: the reply came to its end all the same.
+        """
         self._refreshes.release(ticket.key)
         self._recorder.abandon(ticket, reason, seconds)
+        self.crowd.abandoned(ticket, left=left, whole=whole)
 
     async def settled(self) -> None:
         """Return when everything that was recorded is stored, or known not to be."""
@@ -348,11 +348,14 @@ class Engine:
             log.warning("the store works again")
             self._failing = ""
 
-    def _observed(self, call: Call, outcome: Outcome, seconds: float) -> None:
+    def _observed(self, call: Call, outcome: Outcome | Followed, seconds: float) -> None:
         """Report what was decided; a miss is reported when its reply has been dealt with."""
         match outcome:
+            case Followed():
+                self.observe(observed(call, "hit", "collapsed", seconds))
             case Hit(entry=entry, kind=kind):
-                self.observe(observed(call, "hit", kind, seconds, saved=entry.seconds, usage=entry.usage))
+                saved = 0.0 if kind == "collapsed" else entry.seconds  # who waited saved no time
+                self.observe(observed(call, "hit", kind, seconds, saved=saved, usage=entry.usage))
             case Bypass(reason=reason):
                 self.observe(observed(call, "bypass", reason, seconds))
             case Refusal(reason=reason):
@@ -362,7 +365,9 @@ class Engine:
 
     async def close(self, bound: float = 5.0) -> None:
         """Store what was accepted, within *bound* seconds, and let go of everything."""
+        await self.crowd.close()
         await self._recorder.close(bound)
+        await self.stage.close()
         if self.similar:
             await self.similar.close()
         await self.store.close()

@@ -19,6 +19,7 @@ from .asked import Asked
 from .capture import Exchange, reply_of
 from .chat import BackendError, Call, Entry, Hit, Incomplete, Usage, WireError
 from .control import NOTHING, Control
+from .flights import Flight
 from .stats import Observation, observed
 from .stores import Seal, Store
 from .wire import Dialect
@@ -50,6 +51,8 @@ class Ticket:
     """The expired answer that may be served where the provider fails."""
     asked: Asked | None = None
     """What was near, for the semantic tier to learn from the reply."""
+    flight: Flight | None = None
+    """The flight that it leads, where identical calls may wait for its reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ def of_hit(hit: Hit) -> str:
 
     One that stands in for a failure was forwarded all the same: section 2.2 keeps `fwd` and `hit` apart.
     """
+    if hit.kind == "collapsed":
+        return COLLAPSED
     how = "fwd=stale" if hit.kind == "stale-if-error" else "hit"
     return "; ".join(["aicache", how, f"detail={hit.kind}", *(f"{name}={value}" for name, value in hit.detail.items())])
 
@@ -27,5 +29,7 @@ def of_bypass(reason: str) -> str:
     return f"aicache; fwd=bypass; detail={reason}"
 
 
+COLLAPSED = "aicache; fwd=miss; collapsed"
+"""The member for a call that had the answer of an identical one that was under way."""
 FORWARDED = {"stale": "stale", "refresh": "stale", "no-cache": "request", "max-age": "request"}
 """The reasons of a miss that section 2.2 has other words for than `miss`."""

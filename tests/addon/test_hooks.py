@@ -8,6 +8,7 @@ from typing import Any
 
 import aicache
 import pytest
+from llmcache import capture
 from mitmproxy import http
 from mitmproxy.addons import proxyserver
 from mitmproxy.exceptions import OptionsError
@@ -176,7 +177,7 @@ async def test_another_addon_may_change_the_stream(addon: aicache.AiCache) -> No
 
 async def test_a_copy_that_grows_too_large_is_dropped(addon: aicache.AiCache) -> None:
     """The stream goes on; the memory is given back."""
-    tee = aicache.Tee(0.0, limit=10)
+    tee = capture.Tee(0.0, limit=10)
     assert [tee(b"12345678"), tee(b"12345678"), tee(b"1")] == [b"12345678", b"12345678", b"1"]
     assert tee.over
     assert tee.pieces == []
@@ -201,6 +202,61 @@ async def test_replay_opens_no_connection(addon: aicache.AiCache, configure: Con
     configure(aicache_mode="replay")
     addon.server_connect(data)
     assert data.server.error
+
+
+async def staged(addon: aicache.AiCache) -> http.HTTPFlow:
+    """Return a flow that follows the stream of another one."""
+    leader, follower = flow_of(BODY | {"stream": True}), flow_of(BODY | {"stream": True}, authorization="Bearer sk-1")
+    leader.request.headers["authorization"] = "Bearer sk-1"
+    await addon.request(leader)
+    leader.response = sse_reply()
+    addon.responseheaders(leader)
+    await addon.request(follower)
+    return follower
+
+
+async def test_what_the_client_sent_does_not_go_to_the_stage(addon: aicache.AiCache) -> None:
+    """No credential, no prompt; when the answer begins, the flow has its own request again and no token."""
+    flow = await staged(addon)
+    assert set(flow.request.headers) == {"x-aicache-stage", "connection", "content-length"}
+    assert (flow.request.host, flow.request.scheme, flow.request.content) == ("127.0.0.1", "http", b"")
+    assert flow.server_conn.via is None
+    flow.response = sse_reply()
+    addon.responseheaders(flow)
+    assert flow.request.pretty_url == URL
+    assert flow.request.headers["authorization"] == "Bearer sk-1"
+    assert flow.response.stream is True
+    assert flow.metadata == {}
+
+
+async def test_a_play_that_nobody_fetches_is_forgotten(addon: aicache.AiCache) -> None:
+    """The client left on the way to the stage."""
+    flow = await staged(addon)
+    assert addon.engine
+    assert "1 plays wait" in repr(addon.engine.stage)
+    addon.error(flow)
+    assert "0 plays wait" in repr(addon.engine.stage)
+    assert flow.request.pretty_url == URL
+
+
+async def test_replay_lets_only_the_stage_through(addon: aicache.AiCache, configure: Configure) -> None:
+    """Its own host and port, straight; not a neighbor, and not by way of a parent proxy."""
+    configure(aicache_mode="replay")
+    assert addon.engine
+    assert await addon.engine.stage.open()
+    port = next(port for port in range(1, 65_536) if addon.engine.stage.owns(("127.0.0.1", port)))
+
+    def refused(host: str, port: int, via: Any = None) -> bool:
+        server = tflow.tserver_conn()
+        server.address, server.via = (host, port), via
+        data = server_hooks.ServerConnectionHookData(server, tflow.tclient_conn())
+        addon.server_connect(data)
+        return data.server.error is not None
+
+    assert not refused("127.0.0.1", port)
+    assert refused("127.0.0.1", port % 65_535 + 1)
+    assert refused("localhost", port)
+    assert refused("127.0.0.1", port, ("http", ("parent.example", 3128)))
 
 
 async def test_a_wrong_change_at_run_time_is_an_options_error(addon: aicache.AiCache, configure: Configure) -> None:

@@ -1,0 +1,152 @@
+"""Calls that ask the same at the same time: who leads, who follows, and what becomes of a follower in each case.
+
+A follower is answered from what the leader's reply has become, or by the leader's stream while it comes.
+When the leader's client leaves, the next one leads; when upstream fails, each asks by himself, all at once.
+It does not know modes, stores or the proxy. Entry points: `join`, then `answered` and `landed` or `abandoned`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from .capture import Tee, streams
+from .chat import Bypass, Call, Entry, Headers, Hit, Miss, Outcome
+from .flights import Ending, Feed, Flight, Flights, Live
+from .recorder import Ticket
+from .stage import Stage
+
+OK = 200
+LEADERS = 2
+"""Whom a call waits for at the most before it goes upstream by itself."""
+
+
+class Client(Protocol):
+    """Who asked."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether he is still there to be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The call is answered by the stream of an identical one, while that comes."""
+
+    feed: Feed
+
+
+Joined = tuple[Outcome | Followed, Ticket | None]
+
+
+class Crowd:
+    """*find*: looks a call up; *judged*: what was recorded a moment ago; *wait*: seconds; *limit*: bytes of a reply."""
+
+    def __init__(
+        self,
+        find: Callable[[Ticket], Awaitable[Hit | str]],
+        judged: Callable[[str], Awaitable[Entry | None]],
+        stage: Stage,
+        wait: float,
+        limit: int,
+    ) -> None:
+        self.flights = Flights(wait)
+        self._find, self._judged, self._stage, self._limit = find, judged, stage, limit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def join(self, ticket: Ticket, reason: str, ended: int, client: Client | None) -> Joined:
+        """Return what becomes of a miss for *reason*: it leads, or follows, at most `LEADERS` and within the bound.
+
+        *ended*: how many flights had ended before the look-up; *client*: nobody goes upstream for one who is gone.
+        """
+        flights, until = self.flights, 0.0
+        for _ in range(LEADERS):
+            if flights.landed_since(ticket.key, ended):  # what was not there when we looked may be there now
+                ended = flights.ended
+                if isinstance(found := await self._found(ticket), Hit):
+                    return found, None
+            if (flight := flights.under_way(ticket.key)) is None:
+                flight = flights.lead(ticket.key, ticket.call.form)
+                return Miss(reason), replace(ticket, flight=flight)
+            until = until or asyncio.get_running_loop().time() + flights.wait
+            ending = await self._follow(flight, ticket.call, until)
+            if isinstance(ending, Feed):
+                return Followed(ending), None
+            if client is not None and not client.connected:
+                return Bypass("client-left"), None
+            ended = flights.ended
+            after = await self._after(ticket, ending)
+            if isinstance(after, Hit):
+                return after, None
+            if not after:
+                break
+        return Miss(reason), ticket
+
+    async def _follow(self, flight: Flight, call: Call, until: float) -> Ending | Feed:
+        staged = call.form.streamed and await self._stage.open()
+        return await self.flights.follow(flight, call.form if staged else None, until)
+
+    async def _after(self, ticket: Ticket, ending: Ending) -> Hit | bool:
+        """Return the answer that the leader left; without one, whether somebody else may be followed or may lead."""
+        if ending is Ending.FAILED or ending is Ending.LATE:
+            return False
+        found = await self._found(ticket)
+        if isinstance(found, Hit):
+            return found
+        return ending is Ending.LEFT or found.startswith("form-")
+
+    async def _found(self, ticket: Ticket) -> Hit | str:
+        found = await self._find(ticket)
+        return replace(found, kind="collapsed") if isinstance(found, Hit) and found.kind == "exact" else found
+
+    def answered(self, ticket: Ticket, status: int, headers: Headers, tee: Tee | None) -> None:
+        """Take the head of the reply: after an error nobody waits on; a stream that *tee* copies can be followed."""
+        flight = ticket.flight
+        if flight is None:
+            return
+        if status != OK:
+            self.flights.end(flight, Ending.FAILED)
+        elif tee is not None:
+            live = None
+            if streams(headers):
+                live = flight.flow(status, headers, tee.pieces, self._limit)
+                tee.follow = live.flow
+            tee.lose = partial(self._lost, flight, live)
+
+    def _lost(self, flight: Flight, live: Live | None) -> None:
+        """Send those who wait upstream: the reply is too large to be stored. Its stream goes on."""
+        self.flights.end(flight, Ending.FAILED)
+        if live:
+            live.lose()
+
+    def landed(self, ticket: Ticket, *, whole: bool, left: bool) -> None:
+        """Let those who wait have what is being recorded. *whole*: HTTP marked the end; *left*: the client went."""
+        if (flight := ticket.flight) is None:
+            return
+        self.flights.end(flight, Ending.LEFT if left else Ending.RECORDED)
+        live = flight.live
+        if live and live.feeds and not whole:
+            task = asyncio.get_running_loop().create_task(self._end(flight.key, live))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif live:
+            live.end(whole=True)
+
+    async def _end(self, key: str, live: Live) -> None:
+        """End a stream whose end HTTP did not mark: it is whole when its dialect says so."""
+        live.end(whole=await self._judged(key) is not None)
+
+    def abandoned(self, ticket: Ticket, *, whole: bool = False, left: bool = False) -> None:
+        """Let go of those who wait for what is not recorded. *whole*: the stream came to its end all the same."""
+        if flight := ticket.flight:
+            self.flights.end(flight, Ending.LEFT if left else Ending.FAILED)
+            if flight.live:
+                flight.live.end(whole=whole)
+
+    async def close(self) -> None:
+        """Let go of everybody."""
+        self.flights.close()
+        await asyncio.gather(*self._tasks)

@@ -1,0 +1,46 @@
+"""A recorded reply -> its chunks at the pace at which they came, or faster.
+
+It waits for a clock and does nothing else. Entry points: `Pace`, `paced`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from .chat import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How recorded streams are replayed."""
+
+    speed: float = 0.0
+    """0: at once, in one block; 1: as recorded; n: n times as fast."""
+    max_gap: float = 0.0
+    """Seconds that one pause may last at the most; 0 for any."""
+
+
+async def paced(
+    reply: Reply,
+    pace: Pace,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[bytes]:
+    """Yield the chunks of *reply*, each when its time has come; the first one's pause is what the provider took.
+
+    Chunks are due at times counted from the start, so that a late one does not delay those behind it.
+    """
+    begun, due, before, at = clock(), 0.0, 0, 0
+    for moment, length in reply.chunks:
+        gap = max(0, moment - before) / 1000 / pace.speed
+        due += min(gap, pace.max_gap) if pace.max_gap else gap
+        before = moment
+        if (pause := begun + due - clock()) > 0:
+            await sleep(pause)
+        yield reply.body[at : at + length]
+        at += length
+    if at < len(reply.body):
+        yield reply.body[at:]

@@ -1,0 +1,229 @@
+"""Identical calls at the same time through a real mitmdump: one call upstream, and nobody suffers for another."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.asking import Answer, ask, post
+from support.h2_client import Connection
+from support.proxy import Mitmdump
+from support.upstream import Asked, Script, Upstream, chat_chunks, openai
+
+COLLAPSED = "aicache; fwd=miss; collapsed"
+STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+class Provider:
+    """Answers as a provider does, but holds the last piece of its first answer back until `gate` is set."""
+
+    def __init__(self) -> None:
+        self.gate, self.asked = threading.Event(), threading.Event()
+        self.calls = 0
+        self.first: dict[str, Any] = {}
+        """What is different about the first answer."""
+
+    def __call__(self, asked: Asked) -> Script:
+        """Answer."""
+        self.calls += 1
+        script = openai(asked)
+        if self.calls == 1:
+            script.gate = self.gate
+            for name, value in self.first.items():
+                setattr(script, name, value)
+        self.asked.set()
+        return script
+
+
+@pytest.fixture
+def provider() -> Provider:
+    """The provider."""
+    return Provider()
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, provider: Provider) -> Iterator[Mitmdump]:
+    """A mitmdump before the provider."""
+    with Upstream(provider) as upstream, Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as running:
+        yield running
+
+
+class Reader:
+    """A client that has asked for a stream and reads it as it comes."""
+
+    def __init__(self, proxy: Mitmdump, body: Any) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+        head = {"content-type": "application/json", "authorization": "Bearer sk-test"}
+        self._connection.request("POST", "/v1/chat/completions", json.dumps(body), head)
+        self._response = self._connection.getresponse()
+        self.cache = self._response.headers["cache-status"]
+
+    def events(self, count: int) -> bytes:
+        """Return the next *count* events."""
+        return b"".join(self._response.readline() for _ in range(2 * count))
+
+    def rest(self) -> bytes:
+        """Return everything else. Raises `IncompleteRead` for a stream that broke off."""
+        found = self._response.read()
+        self.leave()
+        return found
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._response.close()
+        self._connection.close()
+
+
+@pytest.mark.parametrize("leader", [ask(), ask(**STREAM)], ids=["json leads", "a stream leads"])
+def test_a_hundred_calls_make_one(proxy: Mitmdump, provider: Provider, leader: Any) -> None:
+    """JSON and streams mixed: the provider is asked once, and all of a form get the same bytes."""
+    with ThreadPoolExecutor(100) as pool:
+        answers = [pool.submit(post, proxy, leader)]
+        assert provider.asked.wait(20)
+        followers: list[Any] = [ask() if number % 2 else ask(**STREAM) for number in range(99)]
+        answers += [pool.submit(post, proxy, body) for body in followers]
+        proxy.wait_for("client connect", 100)
+        provider.gate.set()
+        found = [answer.result() for answer in answers]
+    assert provider.calls == 1
+    assert {answer.status for answer in found} == {200}
+    for body in (ask(), ask(**STREAM)):
+        same = {answer.body for sent, answer in zip([leader, *followers], found, strict=True) if sent == body}
+        assert len(same) == 1
+    assert {answer.cache for answer in found[1:]} <= {COLLAPSED, "aicache; hit; detail=exact"}
+    assert COLLAPSED in {answer.cache for answer in found[1:]}
+
+
+def test_a_late_follower_has_at_once_what_has_arrived(proxy: Mitmdump, provider: Provider) -> None:
+    """Then each chunk as it comes, the end included: the leader's bytes."""
+    chunks = chat_chunks("You said: What is 6 times 7?")
+    leader = Reader(proxy, ask(stream=True))
+    begun = leader.events(len(chunks) - 1)
+    follower = Reader(proxy, ask(stream=True))
+    assert follower.cache == COLLAPSED
+    assert follower.events(len(chunks) - 1) == begun
+    provider.gate.set()
+    assert follower.rest() == leader.rest() == chunks[-1]
+    assert provider.calls == 1
+    assert post(proxy, ask(stream=True)).cache == "aicache; hit; detail=exact"
+
+
+def test_a_leader_that_fails_spoils_nothing(proxy: Mitmdump, provider: Provider) -> None:
+    """Its client gets the error; those who waited ask by themselves."""
+    provider.first = {"status": 500, "body": b'{"error": {}}'}
+    with ThreadPoolExecutor(10) as pool:
+        leader = pool.submit(post, proxy, ask())
+        assert provider.asked.wait(20)
+        followers = [pool.submit(post, proxy, ask()) for _ in range(9)]
+        found = [follower.result() for follower in followers]
+        provider.gate.set()
+        assert leader.result().status == 500
+    assert [answer.status for answer in found] == [200] * 9
+
+
+def leaving(proxy: Mitmdump) -> tuple[Reader, Reader]:
+    """Return the leader of a stream, and one who follows it; both have the first event."""
+    leader = Reader(proxy, ask(stream=True))
+    first = leader.events(1)
+    follower = Reader(proxy, ask(stream=True))
+    assert follower.events(1) == first
+    return leader, follower
+
+
+def test_when_the_leaders_client_leaves_the_next_one_leads(proxy: Mitmdump, provider: Provider) -> None:
+    """Who waited is answered by a second call; who had half of the stream sees it break off, never a false end."""
+    leader, follower = leaving(proxy)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(post, proxy, ask()) for _ in range(4)]
+        proxy.wait_for("client connect", 6)
+        leader.leave()
+        with pytest.raises(http.client.IncompleteRead):
+            follower.rest()
+        answers = [answer.result() for answer in waiting]
+    provider.gate.set()
+    assert [answer.status for answer in answers] == [200] * 4
+    assert provider.calls == 2
+
+
+def test_when_upstream_dies_followers_see_what_the_leader_sees(proxy: Mitmdump, provider: Provider) -> None:
+    """Half a stream is half a stream for all, and is not stored."""
+    provider.first = {"cut": "fin", "body": chat_chunks("You said: What is 6 times 7?")[:3]}
+    leader, follower = leaving(proxy)
+    provider.gate.set()
+    for reader in (leader, follower):
+        with pytest.raises(http.client.IncompleteRead):
+            reader.rest()
+    assert post(proxy, ask(stream=True)).cache == "aicache; fwd=miss"
+
+
+def test_a_follower_that_leaves_disturbs_nobody(proxy: Mitmdump, provider: Provider) -> None:
+    """The leader and the other followers go on."""
+    leader, follower = leaving(proxy)
+    other = Reader(proxy, ask(stream=True))
+    follower.leave()
+    provider.gate.set()
+    assert b"".join([other.events(1), other.rest()]).endswith(leader.rest())
+    assert provider.calls == 1
+
+
+def test_fifty_streams_on_one_connection(proxy: Mitmdump, provider: Provider) -> None:
+    """HTTP/2: all of them flow at the same time, though mitmproxy opens five connections to an address at the most."""
+    chunks = chat_chunks("You said: What is 6 times 7?")
+    begun = sum(map(len, chunks[:-1]))
+    with Connection(proxy.port) as connection:
+        leader = connection.ask(ask(stream=True))
+        connection.until(lambda stream: len(stream.body) >= begun)
+        for _ in range(49):
+            connection.ask(ask(stream=True))
+        connection.until(lambda stream: len(stream.body) >= begun)
+        provider.gate.set()
+        connection.until(lambda stream: stream.ended)
+        assert {stream.body for stream in connection.streams.values()} == {b"".join(chunks)}
+        assert {stream.headers["cache-status"] for stream in connection.streams.values() if stream is not leader} == {
+            COLLAPSED
+        }
+    assert provider.calls == 1
+
+
+def test_a_stream_that_is_reset_is_a_client_that_left(proxy: Mitmdump, provider: Provider) -> None:
+    """One stream of HTTP/2 is given up, the connection stays: the next one leads."""
+    with Connection(proxy.port) as connection:
+        leader = connection.ask(ask(stream=True))
+        connection.until(lambda stream: bool(stream.body))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(post, proxy, ask())
+            proxy.wait_for("client connect", 2)
+            connection.leave(leader)
+            assert waiting.result().status == 200
+    provider.gate.set()
+    assert provider.calls == 2
+
+
+def test_a_parent_proxy_hears_of_one_call_only(tmp_path: Path, provider: Provider) -> None:
+    """In upstream mode followers are played to without it; what comes after them still goes through it."""
+    with Upstream(provider) as parent, Mitmdump(tmp_path, modes=(f"upstream:{parent.url}",)) as proxy:
+        first = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+        second = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+        leader = through(first, ask(stream=True))
+        leader.readline()
+        follower = through(second, ask(stream=True))
+        provider.gate.set()
+        assert Answer(follower).cache == COLLAPSED
+        assert Answer(through(second, ask("Another?"))).cache == "aicache; fwd=miss"
+        first.close()
+        second.close()
+        assert [asked.path for asked in parent.calls] == ["http://llm.test/v1/chat/completions"] * 2
+        assert not [name for asked in parent.calls for name in asked.headers if "aicache" in name]
+
+
+def through(connection: http.client.HTTPConnection, body: Any) -> http.client.HTTPResponse:
+    """Ask for *body* at a host that only the parent proxy knows."""
+    head = {"content-type": "application/json", "host": "llm.test"}
+    connection.request("POST", "http://llm.test/v1/chat/completions", json.dumps(body), head)
+    return connection.getresponse()

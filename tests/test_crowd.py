@@ -1,0 +1,279 @@
+"""Identical calls at the same time, through the engine: who goes upstream, and who gets what from whom."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from llmcache import stage
+from llmcache.capture import Exchange, Tee
+from llmcache.chat import Bypass, Entry, Hit, Miss
+from llmcache.crowd import Followed
+from llmcache.flights import Broken
+from llmcache.recorder import Ticket
+from llmcache.stores.memory import MemoryStore
+from llmcache.wire import openai_chat
+from support.upstream import chat_chunks
+from test_engine import SSE, World, request, stream, whole
+
+Call = asyncio.Task[tuple[Any, Ticket | None]]
+USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+@dataclass
+class Client:
+    """Who asks."""
+
+    connected: bool = True
+
+
+async def far() -> None:
+    """Let every task go as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def called(world: World, client: Client | None = None, **more: Any) -> Call:
+    """Return a call under way."""
+    return asyncio.create_task(world.engine.lookup(openai_chat, request(**more), client=client))
+
+
+async def led(world: World, **more: Any) -> Ticket:
+    """Return the ticket of a call that went upstream."""
+    outcome, ticket = await world.lookup(request(**more))
+    assert isinstance(outcome, Miss)
+    assert ticket
+    assert ticket.flight
+    return ticket
+
+
+async def crowd(world: World, count: int = 10, **more: Any) -> list[Call]:
+    """Return calls that all wait."""
+    calls = [called(world, **more) for _ in range(count)]
+    await far()
+    assert not any(call.done() for call in calls)
+    return calls
+
+
+def missed(calls: list[Call]) -> int:
+    """Return how many of *calls* go upstream; the others wait."""
+    return sum(call.done() and isinstance(call.result()[0], Miss) for call in calls)
+
+
+async def test_a_hundred_calls_make_one() -> None:
+    """One goes upstream; the others have its reply before it is stored."""
+    world = World()
+    ticket = await led(world)
+    calls = await crowd(world, 99)
+    world.engine.record(ticket, whole())
+    found = [await call for call in calls]
+    assert {(type(hit), hit.kind, ticket) for hit, ticket in found} == {(Hit, "collapsed", None)}
+    assert {hit.reply.body for hit, _ in found} == {whole().pieces[0][1]}
+    assert isinstance((await world.lookup(request()))[0], Hit)
+
+
+async def test_both_forms_follow_one_leader() -> None:
+    """A JSON reply is written as a stream for those who asked for one."""
+    world = World()
+    ticket = await led(world)
+    calls = [*await crowd(world, 3), *await crowd(world, 3, **USAGE)]
+    world.engine.record(ticket, whole())
+    kinds = [(await call)[0].reply.header("content-type").partition(";")[0] for call in calls]
+    assert kinds == ["application/json"] * 3 + ["text/event-stream"] * 3
+
+
+FAILURES = [
+    pytest.param(lambda engine, ticket: engine.crowd.answered(ticket, 429, (), None), id="status, before its body"),
+    pytest.param(lambda engine, ticket: engine.abandon(ticket, "upstream-failed"), id="connection"),
+    pytest.param(lambda engine, ticket: engine.abandon(ticket, "too-large", whole=True), id="too large"),
+    pytest.param(
+        lambda engine, ticket: engine.record(
+            ticket, Exchange(200, whole().headers, ((1, b'{"choices": []}'),), 1, streamed=False)
+        ),
+        id="not to be stored",
+    ),
+]
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+async def test_a_leader_that_fails_releases_all_at_once(fail: Any) -> None:
+    """Each asks by himself and waits for nobody again, however often upstream fails."""
+    world = World()
+    ticket = await led(world)
+    calls = await crowd(world)
+    fail(world.engine, ticket)
+    found = await asyncio.gather(*calls)
+    assert [type(outcome) for outcome, _ in found] == [Miss] * 10
+    assert [ticket.flight for _, ticket in found if ticket] == [None] * 10
+
+
+async def test_when_a_client_leaves_the_next_one_leads() -> None:
+    """Upstream is asked once more, not ten times; after two leaders nobody waits any longer."""
+    world = World()
+    first = await led(world)
+    calls = await crowd(world)
+    world.engine.abandon(first, "client-left", left=True)
+    await far()
+    assert missed(calls) == 1
+    second = next(call.result()[1] for call in calls if call.done())
+    assert second
+    assert second.flight
+    world.engine.abandon(second, "client-left", left=True)
+    await far()
+    assert missed(calls) == 10
+
+
+async def test_a_client_that_leaves_after_the_last_event_leaves_the_answer() -> None:
+    """What the leader's client heard to the end is good for those who wait."""
+    world = World()
+    ticket = await led(world, **USAGE)
+    calls = await crowd(world, 3)
+    world.engine.record(ticket, replace(stream(usage=True), whole=False), left=True)
+    assert {(await call)[0].kind for call in calls} == {"collapsed"}
+
+
+async def test_nobody_goes_upstream_for_a_client_that_is_gone() -> None:
+    """He waited, left, and is not made a leader whom others would wait for."""
+    world, client = World(), Client()
+    ticket = await led(world)
+    gone = called(world, client)
+    calls = await crowd(world, 2)
+    client.connected = False
+    world.engine.abandon(ticket, "client-left", left=True)
+    assert await gone == (Bypass("client-left"), None)
+    await far()
+    assert missed(calls) == 1
+
+
+async def test_a_reply_in_the_wrong_form_is_fetched_once_for_all() -> None:
+    """A stream without usage is no JSON answer: of those who need one, one asks and the others wait again."""
+    world = World()
+    ticket = await led(world, stream=True)
+    calls = await crowd(world)
+    world.engine.record(ticket, stream())
+    await far()
+    assert missed(calls) == 1
+    second = next(call.result()[1] for call in calls if call.done())
+    assert second
+    world.engine.record(second, whole())
+    found = [outcome for outcome, _ in await asyncio.gather(*calls)]
+    assert [outcome.kind for outcome in found if isinstance(outcome, Hit)] == ["collapsed"] * 9
+
+
+async def test_nobody_waits_longer_than_he_may() -> None:
+    """A leader that never ends costs its followers the bound."""
+    world = World(flights=0.01)
+    await led(world)
+    outcome, ticket = await called(world)
+    assert isinstance(outcome, Miss)
+    assert ticket
+    assert ticket.flight is None
+
+
+async def test_a_stream_is_followed_while_it_comes() -> None:
+    """What has arrived at once, then each chunk; the same bytes, and the end when it ends."""
+    world = World()
+    ticket = await led(world, stream=True)
+    waiting = (await crowd(world, 1, stream=True))[0]
+    tee, chunks = Tee(0.0, 10**6), chat_chunks("one two")
+    tee(chunks[0])
+    world.engine.crowd.answered(ticket, 200, SSE, tee)
+    late = called(world, stream=True)
+    feeds = [(await call)[0] for call in (waiting, late)]
+    assert all(isinstance(followed, Followed) for followed in feeds)
+    assert [await anext(followed.feed) for followed in feeds] == [chunks[0]] * 2
+    for chunk in chunks[1:]:
+        tee(chunk)
+    world.engine.record(ticket, Exchange(200, SSE, tuple(tee.pieces), 1, streamed=True))
+    for followed in feeds:
+        assert b"".join([piece async for piece in followed.feed]) == b"".join(chunks[1:])
+    assert [seen.reason for seen in world.seen if seen.outcome == "hit"] == ["collapsed"] * 2
+    await world.engine.close()
+
+
+@pytest.mark.parametrize(("count", "good"), [(None, True), (2, False)], ids=["after the last event", "before"])
+async def test_an_end_without_a_mark_is_judged(count: int | None, good: bool) -> None:
+    """Where HTTP does not say that all came, the dialect does: a half stream is broken off for followers, too."""
+    world = World()
+    ticket = await led(world, stream=True)
+    tee = Tee(0.0, 10**6)
+    world.engine.crowd.answered(ticket, 200, SSE, tee)
+    followed = (await called(world, stream=True))[0]
+    for chunk in chat_chunks("yes")[:count]:
+        tee(chunk)
+    world.engine.record(ticket, Exchange(200, SSE, tuple(tee.pieces), 1, streamed=True, whole=False))
+    await anext(followed.feed)
+    with pytest.raises(StopAsyncIteration if good else Broken):
+        await anext(followed.feed)
+    await world.engine.close()
+
+
+async def test_without_a_stage_a_stream_waits_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No port can be had: followers get the stream in one block when it is there."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("no more")
+
+    monkeypatch.setattr(stage.socket, "create_server", refuse)
+    world = World()
+    ticket = await led(world, stream=True)
+    tee = Tee(0.0, 10**6)
+    world.engine.crowd.answered(ticket, 200, SSE, tee)
+    calls = await crowd(world, 2, stream=True)
+    world.engine.record(ticket, stream())
+    assert {(await call)[0].reply.body for call in calls} == {b"".join(chat_chunks("yes"))}
+
+
+class Slow(MemoryStore):
+    """A store that is elsewhere, and whose first look-up takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(10, 10**6, "lru")
+        self.gate: asyncio.Event | None = asyncio.Event()
+
+    def peek(self, key: str) -> Entry | None:
+        """Return nothing, for nothing is at hand."""
+        return None
+
+    def excludes(self, key: str) -> bool:
+        """Return that nobody knows."""
+        return False
+
+    async def get(self, key: str) -> Entry | None:
+        """Return what was there when it was asked."""
+        found, gate, self.gate = super().peek(key), self.gate, None
+        if gate:
+            await gate.wait()
+        return found
+
+
+async def test_a_look_up_that_was_overtaken_looks_again() -> None:
+    """What landed while the store was still answering `no` is found."""
+    store = Slow()
+    world, gate = World(store), store.gate
+    assert gate
+    slow = called(world)
+    await far()
+    world.engine.record(await led(world), whole())
+    await world.settled()
+    gate.set()
+    assert (await slow)[0].kind == "collapsed"
+
+
+@pytest.mark.parametrize("rules", [{"mode": "record"}, {"higress_prefix": "h:"}, {"flights": 0.0}], ids=str)
+async def test_where_nobody_follows(rules: dict[str, Any]) -> None:
+    """Recording wants every reply; Higress' key mixes calls that differ; and it can be switched off."""
+    world = World(**rules)
+    assert [type((await world.lookup(request()))[0]) for _ in range(2)] == [Miss, Miss]
+
+
+async def test_the_end_leaves_nobody_waiting() -> None:
+    """Who waits when the cache closes goes upstream."""
+    world = World()
+    await led(world)
+    calls = await crowd(world)
+    await world.engine.close()
+    await asyncio.gather(*calls)
+    assert missed(calls) == 10
