@@ -26,6 +26,8 @@ from .link import Link
 
 EXPLORED = 200
 """Candidates that a search or an insertion keeps at hand; more find the true neighbors more surely, and take longer."""
+BATCH = 50
+"""Points that go into the graph together: each takes the server milliseconds, and all of them have one time limit."""
 ROUNDS = 4
 """Searches for one question at the most, each after the expired points of the last were removed."""
 GRACE = 60
@@ -56,8 +58,9 @@ class RedisIndex:
 
     async def add(self, partition: str, points: Sequence[Point]) -> None:
         """Keep the points; done when they can be found."""
-        if checked := sound_points(points):
-            await self._run(self._add, self._name(partition), checked)
+        checked = sound_points(points)
+        for at in range(0, len(checked), BATCH):
+            await self._run(self._add, self._name(partition), checked[at : at + BATCH])
 
     async def nearest(self, partition: str, vector: NDArray[np.float32], count: int) -> list[Neighbor]:
         """Return the *count* nearest live points, nearest first; equally near ones in the order of their keys."""
@@ -84,20 +87,10 @@ class RedisIndex:
 
     async def _add(self, client: Client, name: bytes, points: list[Point]) -> None:
         there = await client.execute_command("EXISTS", name)
+        # CAS: the place in the graph is looked for on a thread, while the server goes on answering others.
+        how = ("CAS", self._quantization, "EF", EXPLORED, "SETATTR")
         commands: list[tuple[Any, ...]] = [
-            (
-                "VADD",
-                name,
-                "FP32",
-                _blob(point.vector),
-                point.key,
-                self._quantization,
-                "EF",
-                EXPLORED,
-                "SETATTR",
-                _about(point),
-            )
-            for point in points
+            ("VADD", name, "FP32", _blob(point.vector), point.key, *how, _about(point)) for point in points
         ]
         await _all(client, [*commands, self._life(name, points, there=bool(there))])
 
