@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from . import ideographs
-from .kinds import ASKING, kind
+from .kinds import ASKING, kind, role
 from .listing import listed
 from .names import ALIASES, DEMONYMS, MONTHS
 from .numbers import CARDINALS, ORDINALS, SCALES, composed, digits
@@ -52,7 +52,9 @@ class Features:
     owners: frozenset[str] = frozenset()
     """Whose: `my`, `your`, `his`, `her`, `their`."""
     tense: str = ""
-    """`past`, `future` or nothing."""
+    """`past`, `present` (of `is` and its like), `future` or nothing."""
+    role: str = ""
+    """Of who or what is asked: `subject` (`who saw him`), `object` (`who did he see`) or nothing."""
     modal: str = ""
     """`can`, `must` or nothing."""
     capitals: frozenset[str] = frozenset()
@@ -86,6 +88,7 @@ def features(text: str) -> Features:
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
         owners=frozenset(OWNERS[word] for word in words if word in OWNERS),
         tense=_tense(words),
+        role=role(words),
         modal=_modal(words),
         capitals=frozenset(_capitals(tokens)),
     )
@@ -93,8 +96,10 @@ def features(text: str) -> Features:
 
 def _plain(tokens: Sequence[Token]) -> Iterator[str]:
     """Yield the words of *tokens* in lower case, contractions written out; what is no word keeps its case."""
-    for token in tokens:
+    for place, token in enumerate(tokens):
         match token.kind:
+            case "word" if token.text == "A" and place:
+                yield "a^"  # a letter that stands for something
             case "word":
                 yield from _words(token.text)
             case "number":
@@ -212,7 +217,9 @@ def _tense(words: Sequence[str]) -> str:
         return "future"
     if not _WAS.isdisjoint(words):
         return "past"
-    return "past" if _HELPERS.isdisjoint(words) and not PAST.isdisjoint(words) else ""
+    if _HELPERS.isdisjoint(words):
+        return "" if PAST.isdisjoint(words) else "past"
+    return "" if _IS.isdisjoint(words) else "present"
 
 
 def _modal(words: Sequence[str]) -> str:
@@ -235,6 +242,7 @@ LONGEST = 4_000
 _POINTS = 2
 _DIGITS = 16
 _FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
+_IS = frozenset(("is", "are", "am"))
 _WAS = frozenset(("did", "was", "were", "had"))
 _HELPERS = frozenset(
     ("do", "does", "is", "are", "am", "be", "been", "being", "have", "has", "get", "gets", "can", "@can")

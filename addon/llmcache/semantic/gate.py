@@ -126,7 +126,9 @@ def _person(asked: Features, stored: Features) -> str:
 
 def _tense(asked: Features, stored: Features) -> str:
     different = asked.tense and stored.tense and asked.tense != stored.tense
-    return f"{asked.tense} ≠ {stored.tense}" if different else ""
+    if not different or (frozenset((asked.tense, stored.tense)) in _PASSING and asked.kind not in _DATED):
+        return ""
+    return f"{asked.tense} ≠ {stored.tense}"
 
 
 def _modal(asked: Features, stored: Features) -> str:
@@ -198,7 +200,9 @@ def _order(asked: Features, stored: Features) -> str:
     if mine and theirs:
         pairs = slips(asked, stored)
         terms = tuple(pairs.get(term, term) for term in terms)
-    found = turned(terms, stored.terms)
+    if asked.role and stored.role and asked.role != stored.role and len(asked.content) > 1:
+        return f"{asked.role} ≠ {stored.role}"
+    found = turned(terms, stored.terms, fixed=asked.kind == stored.kind == "yes")
     return f"{found[0]} ≠ {found[1]}" if found else ""
 
 
@@ -221,6 +225,9 @@ _MANY = 12
 _FEW = 2
 """Words without counterpart beyond which the order of the others says nothing."""
 _WIDTH = 60
+_PASSING = frozenset((frozenset(("present", "past")), frozenset(("present", "future"))))
+_DATED = frozenset(("who", "what", "yes", "where"))
+"""What is and what was differ in who it is; why and how it is mostly not."""
 _EITHER = frozenset(("1", "2"))
 """`How do I` and `how do you` ask the same."""
 _KNOWN = frozenset(("he", "she"))

@@ -28,6 +28,18 @@ def kind(words: Sequence[str]) -> str:
     return found
 
 
+def role(words: Sequence[str]) -> str:
+    """Return what the one who is asked for is in the sentence: `subject`, `object`, or nothing when that is open."""
+    place = next((place for place, word in enumerate(words) if ASKING.get(word) in {"who", "what"}), None)
+    if place is None or place + 1 >= len(words):
+        return ""
+    following = words[place + 1]
+    if following in _SUPPORT:
+        return "object"
+    verb = ASKING[words[place]] == "who" or (following.endswith("s") and AUXILIARIES.isdisjoint(words))
+    return "subject" if verb and following not in AUXILIARIES else ""
+
+
 def compatible(one: str, other: str) -> bool:
     """Whether two kinds may be one question in other words."""
     return one == other or (one in THINGS and other in THINGS) or frozenset((one, other)) in ALIKE
@@ -64,6 +76,7 @@ MEASURES = frozenset(
         "bright dangerous expensive safe likely well good bad accurate common"
     )
 )
+_SUPPORT = frozenset(("do", "does", "did"))
 _SPEAKERS = frozenset(("i", "we", "my", "our"))
 THINGS = frozenset(("what", "open", "wish", "how-much"))
 ALIKE = frozenset(

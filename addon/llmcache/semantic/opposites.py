@@ -24,7 +24,7 @@ _PAIRS = (
     "subscribe/unsubscribe follow/unfollow freeze/unfreeze freeze/thaw buy/sell import/export push/pull give/take "
     "give/receive send/receive lend/borrow rent/own hire/fire win/lose attack/defend love/hate like/dislike "
     "accept/reject accept/decline approve/decline allow/forbid allow/prevent allow/deny grant/revoke permit/forbid "
-    "join/leave enter/leave enter/exit arrive/leave arrive/depart arrival/departure come/go inside/outside "
+    "login/logout login/signup join/leave enter/leave enter/exit arrive/leave arrive/depart arrival/departure come/go inside/outside "
     "indoor/outdoor internal/external input/output import/export before/after first/last former/latter next/previous "
     "past/future ancient/modern left/right top/bottom front/back north/south east/west northern/southern "
     "eastern/western with/without for/against all/some all/none every/some always/never "

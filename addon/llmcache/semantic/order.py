@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from .phrases import LINKS
 
-def turned(one: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
+
+def turned(one: Sequence[str], other: Sequence[str], *, fixed: bool = False) -> tuple[str, str] | None:
     """Return what differs when *other* is not *one* with at most one block moved; None when it is.
 
+    With *fixed*, a moved block has to begin with a link, such as `in Excel`: who is asked whether `Tom is Mary's father` is
+    not asked whether `Mary is Tom's`.
     Terms that the other side has not, or not as often, are left out first.
     """
     if one == other:
@@ -27,7 +31,8 @@ def turned(one: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
         first.pop()
         second.pop()
     first, second = first[begin:], second[begin:]
-    if _SEAM + _SEAM.join(second) + _SEAM in _SEAM + _SEAM.join(first + first) + _SEAM:
+    moved = _SEAM + _SEAM.join(second) + _SEAM in _SEAM + _SEAM.join(first + first) + _SEAM
+    if moved and not (fixed and first[0] not in LINKS and second[0] not in LINKS):
         return None
     return " ".join(first[:_SHOWN]), " ".join(second[:_SHOWN])
 

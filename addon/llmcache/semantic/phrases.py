@@ -33,7 +33,7 @@ _TELLING = (
     "provide me with|name|list|give|please explain|please tell me|kindly"
 )
 _WISHING = (
-    "i want to know|i would like to know|i would like you to|i would like|i need to know|i want you to|may i ask|"
+    "i want to know|i would like to know|i would like you to|i would like to|i would like|we would like to|i need to know|i want you to|may i ask|"
     "do you know|do you happen to know|i was wondering|i am wondering|i wonder|can i ask|could i ask|"
     "i need help with|i need help|i am trying to understand|i am curious|just curious|any idea|any ideas|"
     "can anyone tell me|can someone tell me|does anyone know|does anybody know|i have a question|quick question|"
@@ -105,9 +105,10 @@ _ALSO = {
     "because": "because of|due to|owing to|on account of|as a result of",
     "without": "if i have no|if i do not have|if i do not have a|if there is no|in the absence of|if you have no",
     "about": "with regard to|in relation to|related to|regarding|concerning|with respect to",
-    "login": "log in|sign in|log into|sign into|log on",
+    "login": "log in|sign in|log into|sign into|log on|login",
+    "signup": "sign up|register",
     "setup": "set up",
-    "logout": "log out|sign out|log off",
+    "logout": "log out|sign out|log off|log out of|sign out of",
     "topup": "top up",
     "buy": "purchase",
     "vs": "versus|compared to|compared with",
@@ -198,7 +199,7 @@ IGNORED = frozenset(
         "ve re m oh uh um "
         "yeah @what @who @why @how @when @where @which @yes @will @can @must can could may might should must "
         "ought need "
-        "want like able explain tell describe mean get got some any way thing things kind sort much my your our "
+        "want able explain tell describe mean get got some any way thing things kind sort much my your our "
         "to in on at for by as if that who whom whose which what why how when where with about from into "
         "than and or but "
         "myself yourself ourselves itself someone somebody anyone anybody one's still already yet too both either "
@@ -207,7 +208,7 @@ IGNORED = frozenset(
         "before after during since until till against between among under over above below behind through "
         "across off up "
         "out down per via because while whereas though although unless whether upon within toward towards along around "
-        "near inside outside beyond despite except following like unlike onto "
+        "near inside outside beyond despite except following unlike onto "
         "find happen seem option possible possibility wish inform assist info able try "
         "confused wondering appreciate"
     )
