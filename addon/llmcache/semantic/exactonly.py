@@ -2,7 +2,7 @@
 
 It does not see the conversation, tools or images (the engine keeps those from being semantic), nor who asks: the caller
 says how much its embedder reads and whether answers are shared between credentials.
-Entry points: `rules` makes the table a user wants of it; `Rules.exact`, `Rules.max_age` and `Rules.never` ask it.
+Entry points: `rules` makes the table a user wants of it; `Rules.sort` (or `exact` and `max_age`) and `Rules.never` ask it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Rules:
             if rule.max_age is None and (shared or not rule.shared_only) and rule.applies(question):
                 return rule.name
         return ""
+
+    def sort(self, question: str, *, window: int = 0, shared: bool = False) -> tuple[str, int | None]:
+        """Return both: why exact only, and how old a near answer may be."""
+        return self.exact(question, window=window, shared=shared), self.max_age(question)
 
     def max_age(self, question: str) -> int | None:
         """Return how many seconds old a near answer may be; None for any age."""

@@ -126,9 +126,14 @@ def _person(asked: Features, stored: Features) -> str:
 
 def _tense(asked: Features, stored: Features) -> str:
     different = asked.tense and stored.tense and asked.tense != stored.tense
-    if not different or (frozenset((asked.tense, stored.tense)) in _PASSING and asked.kind not in _DATED):
+    if not different or ("present" in (asked.tense, stored.tense) and not _dated(asked, stored)):
         return ""
     return f"{asked.tense} ≠ {stored.tense}"
+
+
+def _dated(asked: Features, stored: Features) -> bool:
+    """Whether what is and what was are two answers: of who it is, not of why and how; `will` often means `is`."""
+    return {asked.tense, stored.tense} == {"present", "past"} and {asked.kind, stored.kind} <= _DATED
 
 
 def _modal(asked: Features, stored: Features) -> str:
@@ -202,7 +207,7 @@ def _order(asked: Features, stored: Features) -> str:
         terms = tuple(pairs.get(term, term) for term in terms)
     if asked.role and stored.role and asked.role != stored.role and len(asked.content) > 1:
         return f"{asked.role} ≠ {stored.role}"
-    found = turned(terms, stored.terms, fixed=asked.kind == stored.kind == "yes")
+    found = turned(terms, stored.terms, fixed=asked.kind == stored.kind == "yes" and not mine and not theirs)
     return f"{found[0]} ≠ {found[1]}" if found else ""
 
 
@@ -225,9 +230,7 @@ _MANY = 12
 _FEW = 2
 """Words without counterpart beyond which the order of the others says nothing."""
 _WIDTH = 60
-_PASSING = frozenset((frozenset(("present", "past")), frozenset(("present", "future"))))
 _DATED = frozenset(("who", "what", "yes", "where"))
-"""What is and what was differ in who it is; why and how it is mostly not."""
 _EITHER = frozenset(("1", "2"))
 """`How do I` and `how do you` ask the same."""
 _KNOWN = frozenset(("he", "she"))

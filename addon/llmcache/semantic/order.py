@@ -15,7 +15,8 @@ from .phrases import LINKS
 def turned(one: Sequence[str], other: Sequence[str], *, fixed: bool = False) -> tuple[str, str] | None:
     """Return what differs when *other* is not *one* with at most one block moved; None when it is.
 
-    With *fixed*, a moved block has to begin with a link, such as `in Excel`: who is asked whether `Tom is Mary's father` is
+    With *fixed*, a moved block has to begin with a link, such as `in Excel`: who is asked whether `Tom is
+    Mary's father` is
     not asked whether `Mary is Tom's`.
     Terms that the other side has not, or not as often, are left out first.
     """

@@ -33,7 +33,8 @@ _TELLING = (
     "provide me with|name|list|give|please explain|please tell me|kindly"
 )
 _WISHING = (
-    "i want to know|i would like to know|i would like you to|i would like to|i would like|we would like to|i need to know|i want you to|may i ask|"
+    "i want to know|i would like to know|i would like you to|i would like to|i would like|we "
+    "would like to|i need to know|i want you to|may i ask|"
     "do you know|do you happen to know|i was wondering|i am wondering|i wonder|can i ask|could i ask|"
     "i need help with|i need help|i am trying to understand|i am curious|just curious|any idea|any ideas|"
     "can anyone tell me|can someone tell me|does anyone know|does anybody know|i have a question|quick question|"
