@@ -2,7 +2,7 @@
 
 It does not see the conversation, tools or images (the engine keeps those from being semantic), nor who asks: the caller
 says how much its embedder reads and whether answers are shared between credentials.
-Entry points: `rules` makes the table a user wants of it; `Rules.sort` (or `exact` and `max_age`) and `Rules.never` ask it.
+Entry points: `rules` makes the table that a user wants; `Rules.sort` and `Rules.never` ask it.
 """
 
 from __future__ import annotations
