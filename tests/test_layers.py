@@ -16,6 +16,7 @@ FLOORS = (
     {"chat"},
     {
         "framing",
+        "leaks",
         "multipart",
         "eventstream",
         "ndjson",
