@@ -40,6 +40,7 @@ FLOORS = (
         "wire",
         "fingerprint",
         "scrub",
+        "redact",
         "matching",
         "config",
         "caching",

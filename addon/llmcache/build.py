@@ -6,6 +6,7 @@ A backend is one `case` here, with its driver imported inside the arm that chose
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ from .caching import HIGRESS_PREFIX, Cache, default_path
 from .chat import BackendError
 from .engine import Engine
 from .freshness import Stale
+from .leaks import Scanner
 from .pace import Pace
 from .question import QuestionRule
 from .recorder import Admission
+from .redact import Redactor
 from .rules import Rules
 from .scope import Scope, read_secret
 from .stats import Observation
@@ -76,10 +79,13 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
             channel = records.prefix + b"changed"
             return NearStore(store, cache.address, channel, cache.near.entries, cache.near.seconds)
         case "cassette":
+            from .stores import cassette_leaks  # noqa: PLC0415 - see the module's docstring
             from .stores.cassette import CassetteStore  # noqa: PLC0415 - see the module's docstring
 
-            scrubber = settings.match.scrubber()
-            recordings = CassetteStore(cache.path, scrubber.words, scrubber.key)
+            scrubber, scanner = settings.match.scrubber(), Scanner(os.environ, settings.secrets.allow)
+            recordings = CassetteStore(
+                cache.path, scrubber.words, scrubber.key, lambda entry: cassette_leaks.check(entry, scanner)
+            )
             recordings.open()
             return recordings
         case other:
@@ -292,6 +298,7 @@ def rules(settings: config.Config) -> Rules:
         hosts=settings.match.hosts,
         paths=settings.match.paths,
         scrub=settings.match.scrubber().key,
+        redactor=Redactor(settings.secrets),
         question=_question(settings, higress=higress),
         answer=answer,
         header_namespaces=settings.namespace.header,

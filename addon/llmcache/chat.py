@@ -208,3 +208,7 @@ class Lossy(ValueError):  # noqa: N818 - what happened, as StopIteration: no err
 
 class BackendError(Exception):
     """A store or provider of ours failed; the message says which and how."""
+
+
+class SecretFound(BackendError):  # noqa: N818 - what happened
+    """A recording is not written because there is a secret in it; the message says where, never what."""

@@ -21,6 +21,7 @@ from .gjson import Query, compile_path
 from .isolation import Namespace, Scope, ask_blocks, read_namespace, read_scope
 from .matching import Match, read_match
 from .policies import Policy, read_policy
+from .redact import Secrets, read_secrets
 from .settings import Notes, Section, choice, flag, milliseconds, number, parse, size, text, texts
 from .templates import DEFAULT_JSON, DEFAULT_STREAM, Template, compile_json, compile_stream
 from .vectors import Vector, read_vector
@@ -108,6 +109,7 @@ class Config:
     scope: Scope = field(default_factory=Scope)
     namespace: Namespace = field(default_factory=Namespace)
     match: Match = field(default_factory=Match)
+    secrets: Secrets = field(default_factory=Secrets)
     cache: Cache = field(default_factory=Cache)
     cache_key_strategy: str = "lastQuestion"
     """`lastQuestion`, `allQuestions` or `disabled`."""
@@ -192,6 +194,7 @@ def _read(root: Section) -> Config:
         scope=read_scope(root),
         namespace=read_namespace(root),
         match=read_match(root.section("match")),
+        secrets=read_secrets(root.section("secrets")),
         cache=stored,
         cache_key_strategy=root.read(
             "cacheKeyStrategy", "lastQuestion", choice("lastQuestion", "allQuestions", "disabled")

@@ -149,7 +149,8 @@ class Engine:
             return self._pass("strategy-disabled"), None
         if not question:
             return self._pass("no-question"), None
-        identity = fingerprint.identity(call, self.scope, control.namespace)
+        identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace))
+        shown = self.rules.redactor.text(question, identity)
         prefix = self.rules.higress_prefix
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
         if control.wrong and not self.replaying:
@@ -160,11 +161,11 @@ class Engine:
         if isinstance(found, Hit) and found.entry.key != key and self.seal is None:
             found = replace(found, kind="scrubbed")
         if isinstance(found, Hit):
-            ticket = Ticket(dialect, call, key, identity, question, "refresh", control)
+            ticket = Ticket(dialect, call, key, identity, shown, "refresh", control)
             return (found, None) if self.replaying else self._by_age(found, ticket)
         if self.replaying:
             return await self._refuse(call, identity, found), None
-        ticket = Ticket(dialect, call, key, identity, question, found, control)
+        ticket = Ticket(dialect, call, key, identity, shown, found, control)
         if self.similar and found in ("unknown", "no-cache") and not control.exact:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket

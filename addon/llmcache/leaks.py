@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -29,12 +29,16 @@ class Find:
 
 
 class Scanner:
-    """Looks for keys of known shape and for the secrets among the variables of *environment*."""
+    """Looks for keys of known shape and for the secrets among the variables of *environment*.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    *allowed*: names of variables, and of kinds such as `JSON web token`, that are not looked for.
+    """
+
+    def __init__(self, environment: Mapping[str, str], allowed: Collection[str] = ()) -> None:
         self._values: dict[str, str] = {}
+        self._allowed = frozenset(allowed)
         for name, value in environment.items():
-            if name.upper().endswith(NAMES) and telling(value):
+            if name not in self._allowed and name.upper().endswith(NAMES) and telling(value):
                 for spelled in (value, quote(value, safe=""), json.dumps(value)[1:-1]):
                     self._values.setdefault(spelled, f"value of {name}")
         found = "|".join(map(re.escape, sorted(self._values, key=len, reverse=True)))
@@ -49,6 +53,8 @@ class Scanner:
         found = [Find(self._values[each.group()], each.start(), each.end()) for each in own]
         for each in _SHAPES.finditer(text):
             kind = str(each.lastgroup)
+            if KINDS[kind][0] in self._allowed:
+                continue
             if kind not in CHECKS or CHECKS[kind](each.group()):
                 found.append(Find(KINDS[kind][0], each.start(), each.end()))
         found.sort(key=lambda find: (find.start, -find.end))
@@ -165,7 +171,9 @@ KINDS = {
     "bearer": ("bearer token", r"[Bb]earer +[A-Za-z0-9._~+/-]{20,}=*"),
 }
 """For each shape: whose keys have it, and a regular expression."""
-CHECKS = {name: _is_random for name in ("anthropic", "openai", "voyage", "bearer", "slack", "fireworks", "nvidia")}
-CHECKS["token"] = _is_token
+CHECKS = {
+    "token": _is_token,
+    **dict.fromkeys(("anthropic", "openai", "voyage", "bearer", "slack", "fireworks", "nvidia"), _is_random),
+}
 """What else must be so."""
 _SHAPES = re.compile(_EDGE + "(?:" + "|".join(f"(?P<{name}>{shape})" for name, (_, shape) in KINDS.items()) + ")")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from .answer import AnswerRule
 from .asked import Asked
 from .capture import Exchange, reply_of
-from .chat import BackendError, Call, Entry, Hit, Incomplete, Usage, WireError
+from .chat import BackendError, Call, Entry, Hit, Incomplete, SecretFound, Usage, WireError
 from .control import NOTHING, Control
 from .flights import Flight
 from .stats import Observation, observed
@@ -234,6 +234,9 @@ class Recorder:
                 if isinstance(judged, Entry):
                     usage = judged.usage
                     self.learned(ticket, judged)
+            case _, SecretFound():
+                log.error("%s", failure)
+                stored = "secret-found"
             case _, BackendError():
                 stored = self.failed(str(failure))
             case _:

@@ -10,6 +10,7 @@ from .freshness import Stale
 from .pace import Pace
 from .question import QuestionRule
 from .recorder import Admission
+from .redact import Redactor, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Rules:
     question: QuestionRule = field(default_factory=QuestionRule)
     scrub: Callable[[bytes], str] = lambda _: ""
     """The key of an identity after `match.ignore` and `match.replace`, empty where they change nothing."""
+    redactor: Redactor = field(default_factory=lambda: Redactor(Secrets()))
+    """What is taken out of a call before it is compared and stored."""
     answer: AnswerRule | None = None
     """None replays what was recorded; else templates may shape hits."""
     higress_prefix: str | None = None

@@ -84,25 +84,32 @@ def ignoring(path: str) -> Rule:
 
     Steps are separated by dots; `*` is any member or element, `#` any element, `**` any depth, `\.` a dot in a name.
     """
-    steps = tuple(step.replace("\\.", ".") for step in _DOT.split(path))
+    return Rule(f"ignore {path}", placing(path, None))
+
+
+def placing(path: str, placeholder: str | None) -> Change:
+    """Return what puts *placeholder* at *path*, or with None leaves out what is there. Raises `ValueError`."""
+    steps = tuple(step.replace(r"\.", ".") for step in _DOT.split(path))
     if not all(steps) or steps[-1] == "**":
         raise ValueError(f"`{path}` is no path; write it like metadata.run or messages.*.id")
-    return Rule(f"ignore {path}", lambda body: _without(body, steps))
+    return lambda body: _placed(body, steps, placeholder)
 
 
-def _without(value: Any, steps: tuple[Step, ...]) -> Any:
+def _placed(value: Any, steps: tuple[Step, ...], placeholder: str | None) -> Any:
     step, rest = steps[0], steps[1:]
     if step == "**":
-        value = _without(value, rest)
-        return _mapped(value, lambda _, each: _without(each, steps))
-    if not rest:
-        match value:
-            case dict():
-                return {name: each for name, each in value.items() if not _meets(step, name)}
-            case list():
-                return [each for at, each in enumerate(value) if not _meets(step, at)]
-        return value
-    return _mapped(value, lambda name, each: _without(each, rest) if _meets(step, name) else each)
+        value = _placed(value, rest, placeholder)
+        return _mapped(value, lambda _, each: _placed(each, steps, placeholder))
+    if rest:
+        return _mapped(value, lambda name, each: _placed(each, rest, placeholder) if _meets(step, name) else each)
+    if placeholder is not None:
+        return _mapped(value, lambda name, each: placeholder if _meets(step, name) else each)
+    match value:
+        case dict():
+            return {name: each for name, each in value.items() if not _meets(step, name)}
+        case list():
+            return [each for at, each in enumerate(value) if not _meets(step, at)]
+    return value
 
 
 def _meets(step: Step, name: str | int) -> bool:

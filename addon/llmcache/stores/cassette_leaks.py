@@ -12,16 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import fingerprint
-from ..chat import BackendError, Entry
+from ..chat import Entry, SecretFound
 from ..jsontext import canonical
 from ..leaks import Find, Path, Scanner, placeholder
 from . import cassette_events as events
 from .cassette_json import parsed, written
 from .cassette_yaml import Flow
-
-
-class SecretFound(BackendError):
-    """A recording is not written because there is a secret in it; the message says where, never what."""
 
 
 @dataclass(slots=True)
@@ -72,7 +68,9 @@ def cleaned(entry: Entry, scanner: Scanner) -> Entry:
         key=fingerprint.key(request) if keyed else entry.key,
         request=request,
         reply=replace(entry.reply, headers=headers, body=body, chunks=chunks),
-        **{name: scanner.masked(getattr(entry, name)) for name in ("model", "path", "question")},
+        model=scanner.masked(entry.model),
+        path=scanner.masked(entry.path),
+        question=scanner.masked(entry.question),
     )
 
 
