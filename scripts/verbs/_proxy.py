@@ -23,6 +23,7 @@ from llmcache.config import Config
 from llmcache.stats import Stats
 from mitmproxy import exceptions
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.tools.dump import DumpMaster
 
 from ._errors import Stop
@@ -76,6 +77,8 @@ class Settings:
     """Options of mitmproxy that `sets` may override."""
     addons: tuple[object, ...] = ()
     """Further addons, which see each flow after the cache."""
+    shared: bool = False
+    """Whether other processes listen on the same ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,11 @@ def _enter_at(master: DumpMaster, settings: Settings) -> None:
         master.options.update(mode=[_spec(settings.host, entrance) for entrance in settings.entrances])
     except exceptions.OptionsError as error:
         raise Stop(str(error)) from error
+    for entrance in settings.entrances if settings.shared else ():
+        # A reverse mode for https listens on UDP as well, for HTTP/3, and a port of that cannot be shared.
+        # `parse` remembers its results: this is the object that the proxy uses.
+        if isinstance(mode := ProxyMode.parse(_spec(settings.host, entrance)), ReverseMode):
+            mode.transport_protocol = "tcp"
 
 
 def _set(options: Options, sets: tuple[str, ...]) -> None:

@@ -11,10 +11,12 @@ import asyncio
 import contextlib
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import _client, _options
+from ._errors import Stop
 
 if TYPE_CHECKING:
     from ._proxy import Proxy
@@ -25,6 +27,7 @@ examples:
   aicache serve --mode record --store sqlite:./answers.db
   aicache serve --base-url openai@8081 --base-url deepseek@8082
   aicache serve --base-url http://127.0.0.1:11434/v1@8081     an Ollama on this machine
+  aicache serve --workers 4 --store redis://cache.example     four processes behind the same ports
   aicache serve --host 0.0.0.0 --set proxyauth=me:secret      for other machines too
 
 Names for --base-url: {names}.
@@ -49,15 +52,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|URL[@PORT]",
         help="a port in front of this provider; may be given again (default: openai@8081)",
     )
+    parser.add_argument(
+        "--workers",
+        type=_options.count,
+        default=1,
+        metavar="N",
+        help="processes behind the same ports, which share the store (Linux; default: %(default)s)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no line for each call")
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until a signal comes; return the exit code."""
-    return asyncio.run(_serve(args))
+    if args.workers == 1:
+        return asyncio.run(_serve(args))
+    from . import _workers  # noqa: PLC0415 - costs nothing where one process serves
+
+    bases = with_ports(args.bases or [_client.base_url("openai")])
+    with _workers.held(args.host, [args.port, *(port for _, port in bases)]) as (args.port, *ports):
+        args.bases = [replace(base, port=port) for (base, _), port in zip(bases, ports, strict=True)]
+        return _workers.run(args.workers, lambda number: _work(args, number))
 
 
-async def _serve(args: argparse.Namespace) -> int:
+def _work(args: argparse.Namespace, number: int) -> int:
+    """Serve as worker *number*."""
+    from ._workers import SharingLoop  # noqa: PLC0415 - costs nothing where one process serves
+
+    with asyncio.Runner(loop_factory=SharingLoop) as runner:
+        return runner.run(_serve(args, number))
+
+
+async def _serve(args: argparse.Namespace, number: int = 0) -> int:
     from . import _log, _summary, _upstream  # noqa: PLC0415 - need the environment
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
 
@@ -76,10 +101,16 @@ async def _serve(args: argparse.Namespace) -> int:
         tuple(args.sets),
         _upstream.options(os.environ),
         _upstream.addons(os.environ),
+        shared=args.workers > 1,
     )
     ending = _ending()
     async with open_proxy(settings) as proxy:
-        print(banner(proxy, args.host, [base for base, _ in bases]), flush=True)
+        if args.workers > 1 and proxy.config.cache.type == "memory":
+            raise Stop(
+                "--workers needs a store that processes share; `memory` is none: --store sqlite:PATH or redis://..."
+            )
+        if not number:
+            print(banner(proxy, args.host, [base for base, _ in bases]), flush=True)
         if not args.quiet:
             _log.each_call()
         await _either(ending, proxy.ended)
