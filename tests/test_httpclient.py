@@ -250,7 +250,9 @@ async def test_closing(upstream: Upstream) -> None:
     assert repr(http).endswith(": closed>")
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), IndexError(), TypeError(), ValueError(), AttributeError()])
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), IndexError(), TypeError(), ValueError(), AttributeError(), ZeroDivisionError()]
+)
 def test_reading_what_is_not_understood(error: Exception) -> None:
     """Whatever goes wrong while an answer is taken apart is the service's fault."""
     with pytest.raises(BackendError, match="testdb answered what is not understood"), reading("testdb"):

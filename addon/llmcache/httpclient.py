@@ -243,7 +243,7 @@ def reading(name: str) -> Iterator[None]:
     """Turn what goes wrong while an answer of the service *name* is taken apart into a `BackendError`."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BackendError(
             f"{name} answered what is not understood ({type(error).__name__}): is its version another?"
         ) from None

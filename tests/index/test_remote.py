@@ -317,3 +317,52 @@ async def test_chroma_with_a_key(upstream):
         call.path for call in upstream.calls
     ]
     assert all(call.headers["x-chroma-token"] == KEY for call in upstream.calls)
+
+
+ROWS = {"ids": [["1"]], "distances": [[0.1]], "documents": [["a"]], "metadatas": [[{"question": "q"}]]}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *SHAPES,
+        b'{"ids": []}',
+        b'{"ids": null, "distances": null, "documents": null, "metadatas": null}',
+        json.dumps({**ROWS, "distances": [[]]}).encode(),
+        json.dumps({**ROWS, "documents": [[]]}).encode(),
+        json.dumps({**ROWS, "metadatas": [[None]]}).encode(),
+        json.dumps(ROWS).encode(),
+    ],
+    ids=repr,
+)
+async def test_chroma_answers_of_another_shape_find_nothing(upstream, shape):
+    """E8: what breaks the plugin (lists that are missing, empty or shorter than others) is no neighbor here."""
+    about = Script(json.dumps({"id": "1", "configuration_json": {"hnsw": {"space": "cosine"}}}).encode())
+    upstream.answer = lambda asked: about if asked.method == "GET" else Script(shape)
+    index = RemoteIndex(Chroma(Place(upstream.url, "it")))
+    with contextlib.suppress(BackendError):
+        assert await index.nearest(A, vectors(1)[0], 2) == []
+    await index.close()
+
+
+@every
+async def test_a_partition_cannot_end_a_filter(opening):
+    """Some stores are asked in a language: a partition that could end its quotes is refused before it is sent."""
+    async with Kept(opening) as kept:
+        for partition in ("", "a' or 1 = 1 or context = '", 'a"', "a" * 129):
+            with pytest.raises(BackendError, match="a partition is named"):
+                await kept.index.nearest(partition, kept.points[0].vector, 1)
+            with pytest.raises(BackendError, match="a partition is named"):
+                await kept.index.add(partition, kept.points)
+        assert kept.server.calls == []
+
+
+@pytest.mark.parametrize("name", ["dashvector", "lindorm"])
+@pytest.mark.parametrize("vector", ["[]", "[0.0, 0.0]", json.dumps([0.0] * 32), "null", '"x"', "[NaN]"])
+async def test_vectors_that_come_back_broken(name, vector):
+    """Vectors that are asked back and are no vectors are a fault, and no hit."""
+    async with Kept(FAKES[name]) as kept:
+        field = re.compile(r'"(vector|embedding)": \[[^\]]*\]')
+        kept.server.answer = tampered(kept.fake, lambda said: field.sub(rf'"\1": {vector}', said))
+        with pytest.raises(BackendError):
+            await kept.index.nearest(A, kept.points[0].vector, 1)

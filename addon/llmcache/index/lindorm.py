@@ -7,6 +7,7 @@ vectors are kept in the documents and compared here. Entry point: `Lindorm`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -85,9 +86,12 @@ class Lindorm:
 
 
 def cosine(one: Vector, other: Sequence[float]) -> float:
-    """Return the cosine of a unit vector and one that a store gave back. Raises `ValueError` for another dimension."""
+    """Return the cosine of a unit vector and one that a store gave back.
+
+    Raises `ValueError` for another dimension, and `ArithmeticError` for a length of zero.
+    """
     numbers = np.asarray(other, np.float64)
-    return float(one.astype(np.float64) @ numbers / np.sqrt(numbers @ numbers))
+    return float(one.astype(np.float64) @ numbers) / math.sqrt(numbers @ numbers)
 
 
 METRICS: dict[str, Callable[[float], float]] = dict.fromkeys(("cosinesimil", "innerproduct", "l2"), lambda score: score)

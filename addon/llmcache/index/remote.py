@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -163,6 +164,7 @@ class RemoteIndex:
     async def add(self, partition: str, points: Sequence[Point]) -> None:
         """Keep the points, but those whose time is over. Raises `BackendError`."""
         now = self._clock()
+        _insist(partition)
         kept = sound_points(live(points, now))
         if not kept:
             return
@@ -177,6 +179,7 @@ class RemoteIndex:
         """Return the *count* nearest live points of the partition, nearest first. Raises `BackendError`."""
         if count < 1:
             return []
+        _insist(partition)
         vector = sound(vector)
         shape = await self._open(vector.size)
         wanted = Wanted(partition, vector, count, self._clock())
@@ -288,6 +291,12 @@ def row(partition: str, point: Point) -> Row:
     return Row(id_of(partition, point.key), point.vector, dict(zip(FIELDS, values, strict=True)))
 
 
+def _insist(partition: str) -> None:
+    """Raise `BackendError` for what is no partition: some stores are asked in a language, where it stands in quotes."""
+    if not _PARTITION.fullmatch(partition):
+        raise BackendError("a partition is named by letters and digits; this one is not")
+
+
 def _belongs(fields: Mapping[str, Any], wanted: Wanted) -> bool:
     """Whether a point is one of ours, of this partition and alive. Higress' own has no context and answers nobody."""
     texts = fields.get("entry"), fields.get("question")
@@ -300,5 +309,6 @@ def _belongs(fields: Mapping[str, Any], wanted: Wanted) -> bool:
     )
 
 
+_PARTITION = re.compile(r"[0-9A-Za-z]{1,128}")
 FIELDS = ("question", "answer", "context", "entry", "created", "expires")
 """What is kept with a vector. The first two are called so by Higress."""
