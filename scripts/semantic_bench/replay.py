@@ -95,7 +95,7 @@ class Track:
         candidates = [
             Candidate(str(one), score, self.stream.texts[one]) for one, score in zip(near, scores, strict=True)
         ]
-        decision = policy.decide(candidates, lambda one: self.verdict(number, int(one.key)))
+        decision = policy.decide(candidates, lambda one: self.verdict(number, int(one.key)), self.stream.texts[number])
         if isinstance(decision, Serve):
             tally.hits += 1
             tally.first = tally.first or tally.requests

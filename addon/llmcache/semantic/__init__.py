@@ -33,6 +33,8 @@ class Evidence:
     features: tuple[float, ...] = field(repr=False)
     key: str
     """Of the candidate that was served, or would have been."""
+    passed: bool = True
+    """Whether the gate let it pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Policy(Protocol):
     def neighbors(self) -> int:
         """How many candidates it wants to see; `vector.topK` where that is more."""
 
-    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit) -> Decision:
-        """Choose among the nearest stored questions, nearest first; there may be none.
+    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit, asked: str = "") -> Decision:
+        """Choose among the stored questions nearest to *asked*, nearest first; there may be none.
 
         All neighbors are given, those that the gate refuses as well: they say how crowded the place is.
         The policy asks *judge* only about those that it would serve, so most are never judged.
@@ -100,5 +102,8 @@ class Learner(Policy, Protocol):
     def fresh(self) -> bytes:
         """Return what was learned here since the last call, to be appended to what others learned; may be empty."""
 
-    def absorb(self, evidence: bytes) -> None:
-        """Take what `fresh` returned elsewhere or earlier, or several of those joined. Never raises."""
+    def absorb(self, evidence: bytes) -> int:
+        """Take what `fresh` returned elsewhere or earlier, or several of those joined; return how many lines were bad.
+
+        Never raises: lines that are damaged or of another version are skipped, so the worst is a fresh start.
+        """

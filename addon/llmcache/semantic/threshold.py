@@ -38,7 +38,7 @@ class Threshold:
         """A few, for the nearest may be one that the gate refuses."""
         return NEIGHBORS
 
-    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit) -> Decision:
+    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit, asked: str = "") -> Decision:  # noqa: ARG002 - a `Policy`
         """Serve the nearest that passes the gate, or say what the nearest lacks."""
         reason = ""
         for candidate in candidates:

@@ -1,0 +1,208 @@
+"""The policy `errorBudget`: serve what is certain enough that at most a given share of the hits is wrong.
+
+It learns from the calls that go upstream: their answer says whether serving a neighbor's would have been right.
+It serves nothing before the evidence bounds the error, asks about a share of its hits all the same to keep looking, and
+starts over when those say that the budget is broken. The budget is wrong / hits, the strict reading.
+It does no I/O: `fresh` and `absorb` carry what was learned. Entry point: `ErrorBudget`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import Candidate, Decision, Evidence, Forward, Judge, Serve, admit, estimator, neighborhood, wording
+from .evidence import Observation, read, write
+from .groups import Groups
+
+LOG = 16_384
+"""Observations that are kept; the oldest go first."""
+EXPLORE = 0.03
+"""The share of hits that is asked upstream all the same."""
+DEVIATIONS = 1.645
+"""Of every one-sided bound: 95 %."""
+LEAST = 100
+"""Outcomes before the first fit."""
+STEADY = 3
+"""Fits of which the strictest cutoff holds: the least strict of many is a lucky one."""
+JUDGED = 3
+"""Members of the winning group that the gate is asked about."""
+FEATURES = neighborhood.COUNT + wording.COUNT + 1
+RECENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the evidence allows."""
+
+    model: estimator.Model
+    cutoff: float
+    """Infinite while nothing is certain enough."""
+
+
+class ErrorBudget:
+    """Learn what may be served; safe from the first call. All but `refit` belong to one thread."""
+
+    def __init__(
+        self,
+        budget: float,
+        *,
+        explore: float = EXPLORE,
+        overrule: bool = True,
+        now: Callable[[], float] = time.time,
+        seed: int | None = None,
+    ) -> None:
+        """Take the share of hits that may be wrong. With *overrule*, evidence may overrule the gate on mere wording."""
+        if not 0 < budget < 1:
+            raise ValueError(
+                f"errorBudget: {budget} is no share between 0 and 1, such as 0.01 for one hit in a hundred"
+            )
+        self.budget = budget
+        self.explore = explore
+        self.overrule = overrule
+        self._now = now
+        self._random = random.Random(seed)  # noqa: S311 - a sample, no secret
+        self._groups = Groups()
+        self._log: deque[Observation] = deque(maxlen=LOG)
+        self._fresh: deque[Observation] = deque(maxlen=LOG)
+        self._unused = 0
+        self._fitted = 0
+        self._cutoffs: deque[float] = deque(maxlen=STEADY)
+        self._rule: Rule | None = None
+
+    def __repr__(self) -> str:
+        cutoff = self._rule.cutoff if self._rule else math.inf
+        return f"<ErrorBudget {self.budget:g}: {len(self._log)} observations, certainty from {cutoff:.2f}>"
+
+    @property
+    def neighbors(self) -> int:
+        """As many as vote."""
+        return neighborhood.NEIGHBORS
+
+    def decide(self, candidates: Sequence[Candidate], judge: Judge = admit, asked: str = "") -> Decision:
+        """Serve the nearest member of the group that the neighbors vote for, where that is certain enough."""
+        if not candidates:
+            return Forward("no candidate")
+        place = neighborhood.describe(candidates, self._groups)
+        chosen, refused = self._chosen(place.members, judge, asked)
+        words = wording.likeness(asked, [member.question for member in place.members])
+        features = (*place.features, *words, float(not refused))
+        if chosen is None:
+            return Forward(refused, Evidence(features, place.members[0].key, passed=False))
+        evidence = Evidence(features, chosen.key)
+        rule = self._rule
+        if rule is None or rule.cutoff == math.inf:
+            return Forward(f"learning from {len(self._log)} calls", evidence)
+        score = rule.model.score(features)
+        if not score >= rule.cutoff:
+            return Forward(f"certainty {score:.2f} < {rule.cutoff:.2f}", evidence)
+        explore = self._random.random() < self.explore
+        if not explore:
+            self._note(Observation(features, self._now()))
+        return Serve(chosen, explore, evidence)
+
+    def learn(
+        self, decision: Decision, candidates: Sequence[Candidate], *, equal: Sequence[bool | None], key: str
+    ) -> None:
+        """Remember whether the answer that was chosen is the right one, and who is equal."""
+        known = {one.key: same for one, same in zip(candidates, equal, strict=True)}
+        joined = tuple(sorted({self._groups.of(name) for name, same in known.items() if same}))
+        self._groups.join(key, joined)
+        evidence = decision.evidence
+        outcome = None if evidence is None else known.get(evidence.key)
+        if evidence is None or outcome is None:
+            return
+        served = isinstance(decision, Serve)
+        if served:
+            self._withdraw(evidence.features)
+        self._note(Observation(evidence.features, self._now(), outcome, evidence.passed, served, key, joined))
+        if served and not outcome:
+            self._brake()
+
+    def _chosen(self, members: Iterable[Candidate], judge: Judge, asked: str) -> tuple[Candidate | None, str]:
+        """Return the nearest member that may answer, and why the gate refuses the nearest of all."""
+        first, bent = "", None
+        for _, member in zip(range(JUDGED), members, strict=False):
+            if (refused := judge(member)) is None:
+                return member, ""
+            first = first or refused
+            if bent is None and self.overrule and wording.soft(asked, member.question):
+                bent = member
+        return bent, first
+
+    def _note(self, observation: Observation) -> None:
+        self._log.append(observation)
+        self._fresh.append(observation)
+        self._unused += observation.equal is not None
+
+    def _withdraw(self, features: tuple[float, ...]) -> None:
+        """Take back a note of what was served, now that its outcome is known (in shadow mode): it counts once."""
+        for notes in (self._log, self._fresh):
+            for place in range(len(notes) - 1, max(-1, len(notes) - 1 - RECENT), -1):
+                if notes[place].features is features:
+                    del notes[place]
+                    break
+
+    def _brake(self) -> None:
+        """Stop, forget and learn again when it is 95 % sure that the budget is broken."""
+        outcomes = [one.equal for one in self._log if one.explored]
+        share = outcomes.count(False) / len(outcomes)
+        if estimator.lower(share, len(outcomes), DEVIATIONS) > self.budget:
+            self._note(Observation((), self._now(), forget=True))
+            self._forget()
+
+    def _forget(self) -> None:
+        self._log.clear()
+        self._cutoffs.clear()
+        self._rule = None
+        self._unused = self._fitted = 0
+
+    @property
+    def due(self) -> bool:
+        """Whether the outcomes have grown by a tenth since the last fit, or by 200."""
+        return self._unused >= max(LEAST // 4, min(self._fitted // 10, 200))
+
+    def refit(self) -> None:
+        """Fit the model and choose the cutoff anew."""
+        log = list(self._log)
+        self._unused = 0
+        known = [number for number, one in enumerate(log) if one.equal is not None]
+        self._fitted = len(known)
+        features = np.array([one.features for one in log])
+        right = np.array([log[number].equal for number in known], dtype=np.bool_)
+        if min(right.sum(), len(right) - right.sum()) < estimator.FOLDS or len(right) < LEAST:
+            return
+        model = estimator.fit(features[known], right)
+        scores, wrong = model.scores(features), np.full(len(log), np.nan)
+        scores[known], wrong[known] = estimator.crossed(features[known], right), ~right
+        passed = np.array([one.passed for one in log])
+        bound = estimator.cutoff(scores[passed], wrong[passed], self.budget, DEVIATIONS)
+        self._cutoffs.append(math.inf if bound is None else bound.cutoff)
+        self._rule = Rule(model, max(self._cutoffs))
+
+    def fresh(self) -> bytes:
+        """Return the observations since the last call."""
+        taken = list(self._fresh)
+        self._fresh.clear()
+        return write(taken)
+
+    def absorb(self, evidence: bytes) -> int:
+        """Add observations of other processes or of an earlier run; return how many lines could not be read."""
+        found, bad = read(evidence, FEATURES)
+        for one in found:
+            if one.key:
+                self._groups.join(one.key, one.joined)
+        since = max((one.time for one in found if one.forget), default=-math.inf)
+        if since > -math.inf:
+            kept = [one for one in self._log if one.time > since]
+            self._forget()
+            self._log.extend(kept)
+        self._log.extend(one for one in found if one.time > since)
+        self._unused += sum(one.equal is not None for one in self._log)
+        return bad
