@@ -122,7 +122,8 @@ class Nearby:
                 refused[candidate.key] = reason
             return reason
 
-        return Question(partition, question, candidates, self.lessons.policy.decide(candidates, refusal), refused)
+        decision = self.lessons.policy.decide(candidates, refusal, question)
+        return Question(partition, question, candidates, decision, refused)
 
     def _refusal(self, partition: str, question: str, candidate: Candidate) -> str | None:
         if self.lessons.refuted(partition, question, candidate.key):

@@ -9,6 +9,7 @@ from llmcache.semantic import Candidate, Forward, Learner, Serve
 from llmcache.semantic.budget import EXPLORE, LEAST, ErrorBudget
 from llmcache.semantic.evidence import Observation, read, write
 from llmcache.semantic.groups import Groups
+from llmcache.semantic.wording import likeness
 
 
 def near(chance, number=0):
@@ -55,10 +56,10 @@ def test_it_serves_nothing_where_it_saw_no_wrong_one():
 
 
 @pytest.mark.parametrize("budget", [0.02, 0.05])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_budget_is_kept(budget, seed):
     """In a world of known chances no more hits are wrong than the budget allows, and there are hits."""
-    hits = world(ErrorBudget(budget, seed=seed), seed, 6000)
+    hits = world(ErrorBudget(budget, seed=seed), seed, 5000)
     assert hits.count(False) / len(hits) <= budget
     assert len(hits) > 1000
 
@@ -66,21 +67,30 @@ def test_the_budget_is_kept(budget, seed):
 def test_a_share_of_the_hits_is_looked_at():
     """About three hits in a hundred are asked upstream all the same."""
     policy = ErrorBudget(0.05, seed=1)
-    world(policy, 1, 4000)
+    world(policy, 1, 2500)
     decisions = [policy.decide(near(1.0, number)) for number in range(3000)]
     assert all(isinstance(decision, Serve) for decision in decisions)
     assert sum(decision.explore for decision in decisions) / 3000 == pytest.approx(EXPLORE, abs=0.01)
 
 
-def test_the_gate_is_never_overruled_but_on_wording():
-    """However certain a place is, another number is another question; other words may be overruled, if allowed."""
+def test_the_gate_is_never_overruled():
+    """However certain a place is, what the gate refuses is forwarded, with its reason."""
     policy = ErrorBudget(0.05, seed=1)
-    world(policy, 1, 4000)
-    candidates = [Candidate(one.key, one.similarity, "what is 2 plus 2?") for one in near(1.0)]
-    assert policy.decide(candidates, lambda _: "number 2 ≠ 3", "what is 2 plus 3?").reason == "number 2 ≠ 3"
-    assert policy.decide(candidates, lambda _: "word tell ≠ nothing", "what is 2 plus 2?").evidence.passed
-    strict = ErrorBudget(0.05, seed=1, overrule=False)
-    assert not strict.decide(candidates, lambda _: "word tell ≠ nothing", "what is 2 plus 2?").evidence.passed
+    world(policy, 1, 2500)
+    assert isinstance(policy.decide(near(1.0)), Serve)
+    decision = policy.decide(near(1.0), lambda _: "number 2 ≠ 3")
+    assert "number 2 ≠ 3" == decision.reason
+    assert not decision.evidence.passed
+
+
+def test_words_that_are_new_to_a_group_are_counted():
+    """A name that none of the group's questions has, and a word that most of them have, are numbers to learn from."""
+    members = ["Who is the president of France?", "Tell me who is president of France.", "The president of France?"]
+    assert (0, 0) == likeness("Who is the president of France?", members, members[0])[:2]
+    assert 1 == likeness("Who is the president of France?", members, members[0])[3]
+    new, missing, shared, strict = likeness("Who is the president of Chad?", members, members[0])
+    assert (0.5, 0.5, 1 / 3, 0) == (new, missing, shared, strict)
+    assert all(0 <= share <= 1 for share in likeness("", ["", ""], ""))
 
 
 def test_the_next_member_is_taken_when_the_gate_refuses_the_nearest():
@@ -151,7 +161,7 @@ def test_damaged_evidence_is_counted_and_skipped(damaged):
 def test_shadow_counts_a_hit_once():
     """What was noted as served, and then was asked upstream after all, is one observation."""
     policy = ErrorBudget(0.05, seed=1, explore=0.0)
-    world(policy, 1, 4000)
+    world(policy, 1, 2500)
     before = len(policy._log)
     decision = policy.decide(near(1.0))
     policy.learn(decision, near(1.0), equal=[True] * 6, key="ff")

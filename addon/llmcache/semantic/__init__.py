@@ -43,7 +43,7 @@ class Serve:
 
     candidate: Candidate
     explore: bool = False
-    """Serve it, and ask upstream in the background all the same, to learn whether it was right."""
+    """Ask upstream all the same, in the background or instead, to learn whether it would have been right."""
     evidence: Evidence | None = None
 
 

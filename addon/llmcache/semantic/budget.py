@@ -33,7 +33,7 @@ STEADY = 3
 """Fits of which the strictest cutoff holds: the least strict of many is a lucky one."""
 JUDGED = 3
 """Members of the winning group that the gate is asked about."""
-FEATURES = neighborhood.COUNT + wording.COUNT + 1
+FEATURES = neighborhood.COUNT + wording.COUNT
 RECENT = 64
 
 
@@ -54,18 +54,16 @@ class ErrorBudget:
         budget: float,
         *,
         explore: float = EXPLORE,
-        overrule: bool = True,
         now: Callable[[], float] = time.time,
         seed: int | None = None,
     ) -> None:
-        """Take the share of hits that may be wrong. With *overrule*, evidence may overrule the gate on mere wording."""
+        """Take the share of hits that may be wrong."""
         if not 0 < budget < 1:
             raise ValueError(
                 f"errorBudget: {budget} is no share between 0 and 1, such as 0.01 for one hit in a hundred"
             )
         self.budget = budget
         self.explore = explore
-        self.overrule = overrule
         self._now = now
         self._random = random.Random(seed)  # noqa: S311 - a sample, no secret
         self._groups = Groups()
@@ -90,11 +88,12 @@ class ErrorBudget:
         if not candidates:
             return Forward("no candidate")
         place = neighborhood.describe(candidates, self._groups)
-        chosen, refused = self._chosen(place.members, judge, asked)
-        words = wording.likeness(asked, [member.question for member in place.members])
-        features = (*place.features, *words, float(not refused))
+        chosen, refused = _chosen(place.members, judge)
+        best = chosen or place.members[0]
+        words = wording.likeness(asked, [member.question for member in place.members], best.question)
+        features = (*place.features, *words)
         if chosen is None:
-            return Forward(refused, Evidence(features, place.members[0].key, passed=False))
+            return Forward(refused, Evidence(features, best.key, passed=False))
         evidence = Evidence(features, chosen.key)
         rule = self._rule
         if rule is None or rule.cutoff == math.inf:
@@ -124,17 +123,6 @@ class ErrorBudget:
         self._note(Observation(evidence.features, self._now(), outcome, evidence.passed, served, key, joined))
         if served and not outcome:
             self._brake()
-
-    def _chosen(self, members: Iterable[Candidate], judge: Judge, asked: str) -> tuple[Candidate | None, str]:
-        """Return the nearest member that may answer, and why the gate refuses the nearest of all."""
-        first, bent = "", None
-        for _, member in zip(range(JUDGED), members, strict=False):
-            if (refused := judge(member)) is None:
-                return member, ""
-            first = first or refused
-            if bent is None and self.overrule and wording.soft(asked, member.question):
-                bent = member
-        return bent, first
 
     def _note(self, observation: Observation) -> None:
         self._log.append(observation)
@@ -206,3 +194,13 @@ class ErrorBudget:
         self._log.extend(one for one in found if one.time > since)
         self._unused += sum(one.equal is not None for one in self._log)
         return bad
+
+
+def _chosen(members: Iterable[Candidate], judge: Judge) -> tuple[Candidate | None, str]:
+    """Return the nearest member that may answer, and why the gate refuses the nearest of all."""
+    first = ""
+    for _, member in zip(range(JUDGED), members, strict=False):
+        if (refused := judge(member)) is None:
+            return member, first
+        first = first or refused
+    return None, first

@@ -1,8 +1,8 @@
 """Whether the words of a question are at home among those of a group of answers.
 
 A word that none of the group's questions has may be the one that the answer hangs on: a new name, another thing.
-What the gate refuses for its words alone may be overruled by evidence; everything else that it refuses may not.
-It knows no vectors and no budget. Entry points: `soft`, `likeness`.
+Before a policy that learns the gate refuses for facts alone; what it says of words is one number more to learn from.
+It knows no vectors and no budget. Entry point: `likeness`.
 """
 
 from __future__ import annotations
@@ -11,35 +11,28 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .features import features
-from .gate import CATEGORIES
+from .gate import compare
 
-COUNT = 3
+COUNT = 4
 """Of the numbers that `likeness` returns."""
-SOFT = frozenset({"word", "kind"})
-"""Categories of the gate that say "other words" rather than "another thing"."""
 
 
-def soft(asked: str, stored: str) -> bool:
-    """Whether the gate refuses for nothing but the words, and how the question is put."""
-    mine, theirs = features(asked), features(stored)
-    return not any(differs(mine, theirs) for category, differs in CATEGORIES.items() if category not in SOFT)
+def likeness(asked: str, members: Sequence[str], chosen: str) -> tuple[float, float, float, float]:
+    """Return the shares of asked words that no member has, of most members' words not asked, and of words shared.
 
-
-def likeness(asked: str, members: Sequence[str]) -> tuple[float, float, float]:
-    """Return the shares of asked words that no member has, of most members' words not asked, of words shared.
-
-    *members* are the questions of the group that are near, nearest first, at least one;
-    the last share is taken with the first of them.
+    *members* are the questions of the group that are near, nearest first, at least one; the last share is taken with
+    the first of them. The fourth number is 1 where the strict gate admits *chosen*.
     """
-    words = features(asked).content
+    mine = features(asked)
     theirs = [features(member).content for member in members]
     counts = Counter(word for content in theirs for word in content)
     core = [word for word, count in counts.items() if 2 * count > len(theirs)]
-    new = sum(word not in counts for word in words)
-    missing = sum(word not in words for word in core)
-    union = len(words | theirs[0])
+    new = sum(word not in counts for word in mine.content)
+    missing = sum(word not in mine.content for word in core)
+    union = len(mine.content | theirs[0])
     return (
-        new / max(1, len(words)),
+        new / max(1, len(mine.content)),
         missing / max(1, len(core)),
-        len(words & theirs[0]) / union if union else 1.0,
+        len(mine.content & theirs[0]) / union if union else 1.0,
+        float(compare(mine, features(chosen), strict=True) is None),
     )
