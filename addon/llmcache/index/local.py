@@ -35,6 +35,8 @@ FRESH = 1.0
 """Seconds after which a search looks for what other processes have changed."""
 PARTITIONS, RESIDENT = 1000, 1 << 30
 """Partitions, and bytes of their vectors, that are kept in memory; the one unused for longest goes first."""
+BREATH = 0.0005
+"""Seconds that reading a partition pauses after each batch, so that the event loop gets its turn meanwhile."""
 FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
@@ -210,6 +212,7 @@ class LocalIndex:
             if memory is None:
                 memory = self._memories.open(self._store, partition, rows[0].vector.size)
             memory.put(rows)
+            time.sleep(BREATH)
         if memory is not None:
             memory.settle()
         return memory
