@@ -77,7 +77,7 @@ ANOTHER = {
     "chinese-when-where": ("他在哪里出生？", "他什么时候出生？", "asking"),
     "and-or": ("Rooms with bath and view", "Rooms with bath or view", "opposite"),
     "quantifier": ("Are all snakes deadly?", "Are some snakes deadly?", "opposite"),
-    "only": ("May members vote?", "May only members vote?", "bound"),
+    "only": ("May members vote?", "May only members vote?", "choice"),
     "owner": ("What is my name?", "What is your name?", "person"),
     "pronouns-swapped": ("What did I tell her?", "What did she tell me?", "person"),
     "gender": ("Why did he leave?", "Why did she leave?", "opposite"),

@@ -107,6 +107,8 @@ def _bound(asked: Features, stored: Features) -> str:
 
 def _choice(asked: Features, stored: Features) -> str:
     """Compare the bounds where both questions have some."""
+    if ("only" in asked.words) is not ("only" in stored.words):
+        return _unequal(*(["only"] if "only" in side.words else [] for side in (asked, stored)))
     mine, theirs = asked.words & _CHOICES, stored.words & _CHOICES
     return _unequal(sorted(mine - theirs), sorted(theirs - mine)) if mine - theirs and theirs - mine else ""
 
