@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llmcache import stage
 from llmcache.capture import Exchange, Tee
-from llmcache.chat import Bypass, Entry, Hit, Miss
+from llmcache.chat import BackendError, Bypass, Entry, Hit, Miss
 from llmcache.crowd import Followed
 from llmcache.flights import Broken
 from llmcache.recorder import Ticket
@@ -277,3 +277,88 @@ async def test_the_end_leaves_nobody_waiting() -> None:
     await world.engine.close()
     await asyncio.gather(*calls)
     assert missed(calls) == 10
+
+
+class Elsewhere:
+    """Locks of which another process has all, until it gives them back or fails."""
+
+    def __init__(self) -> None:
+        self.theirs = True
+        self.error: Exception | None = None
+        self.released: list[str] = []
+        self.asked = asyncio.Event()
+
+    async def take(self, key: str) -> str:
+        """Take the lock, if it is free."""
+        if self.error:
+            raise self.error
+        return "" if self.theirs else f"owner of {key}"
+
+    async def held(self, key: str) -> bool:
+        """Return whether the other has it."""
+        self.asked.set()
+        if self.error:
+            raise self.error
+        return self.theirs
+
+    async def release(self, key: str, owner: str) -> None:
+        """Note who gave it back."""
+        assert owner == f"owner of {key}"
+        self.released.append(owner)
+
+
+async def abroad(**rules: Any) -> tuple[World, Elsewhere, Call, list[Call]]:
+    """Return a world in which one call waits for another process, and three more follow that one."""
+    world, locks = World(**rules), Elsewhere()
+    world.engine.locks = locks
+    world.engine.__post_init__()
+    first = called(world)
+    await locks.asked.wait()
+    return world, locks, first, await crowd(world, 3)
+
+
+async def test_what_another_process_stores_answers_all() -> None:
+    """One call looks for it, and the others here wait for that one."""
+    world, locks, first, calls = await abroad()
+    other = World(world.store)
+    await other.through(request(), whole())
+    locks.theirs = False
+    found = [outcome for outcome, _ in await asyncio.gather(first, *calls)]
+    assert {outcome.kind for outcome in found} == {"collapsed"}
+
+
+@pytest.mark.parametrize("error", [None, BackendError("gone"), TimeoutError()], ids=["failed", "store down", "slow"])
+async def test_another_process_that_stores_nothing_holds_nobody_up(error: Exception | None) -> None:
+    """It gave the lock back without an answer, or the store is gone: one call here goes upstream for all."""
+    world, locks, first, calls = await abroad()
+    locks.theirs, locks.error = error is not None, error
+    outcome, ticket = await first
+    assert isinstance(outcome, Miss)
+    assert ticket
+    world.engine.record(ticket, whole())
+    assert {(await call)[0].kind for call in calls} == {"collapsed"}
+
+
+async def test_the_wait_for_another_process_has_an_end() -> None:
+    """A process that hangs costs the bound."""
+    outcome, _ = await (await abroad(flights=0.02))[2]
+    assert isinstance(outcome, Miss)
+
+
+async def test_our_lock_is_given_back_once_the_reply_is_stored() -> None:
+    """Not before: who looks then finds it. After a failure it is given back at once."""
+    world, locks = World(), Elsewhere()
+    locks.theirs, world.engine.locks = False, locks
+    world.engine.__post_init__()
+    world.engine.record(await led(world), whole())
+    await far()
+    assert locks.released == []
+    await world.settled()
+    await far()
+    assert len(locks.released) == 1
+    world.engine.crowd.answered(await led(world, n=2), 500, (), None)
+    await far()
+    assert len(locks.released) == 2
+    await led(world, n=3)
+    await world.engine.close()
+    assert len(locks.released) == 3

@@ -15,6 +15,7 @@ from . import config
 from .answer import AnswerRule
 from .caching import HIGRESS_PREFIX, Cache, default_path
 from .chat import BackendError
+from .crowd import Locks
 from .engine import Engine
 from .freshness import Stale
 from .leaks import Scanner
@@ -25,7 +26,7 @@ from .redact import Redactor
 from .rules import Rules
 from .scope import Scope, read_secret
 from .stats import Observation
-from .stores import Seal
+from .stores import Seal, Store
 
 if TYPE_CHECKING:
     from .embed import Embedder
@@ -49,7 +50,22 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
     Raises `BackendError` when the scope key cannot be read, or a recording.
     """
-    return Engine(open_store(settings), open_scope(settings), rules(settings), observe, seal=open_seal(settings))
+    store, scope = open_store(settings), open_scope(settings)
+    return Engine(store, scope, rules(settings), observe, seal=open_seal(settings), locks=open_locks(settings, store))
+
+
+def open_locks(settings: config.Config, store: Store) -> Locks | None:
+    """Return what makes processes wait for each other's calls, where that is wanted; it has the Redis of *store*."""
+    flights = settings.flights
+    if not (flights.enabled and flights.across_processes and settings.cache.type == "redis"):
+        return None
+    from .stores.locks import RedisLocks  # noqa: PLC0415 - see the module's docstring
+    from .stores.near import NearStore  # noqa: PLC0415 - see the module's docstring
+    from .stores.redis import RedisStore  # noqa: PLC0415 - see the module's docstring
+
+    far = store.far if isinstance(store, NearStore) else store
+    assert isinstance(far, RedisStore)
+    return RedisLocks(far, flights.wait / 1000, settings.deadlines.store / 1000)
 
 
 def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore | CassetteStore:

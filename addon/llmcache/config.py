@@ -86,6 +86,8 @@ class Flights:
     """Whether they wait for the first one's answer instead of asking, too."""
     wait: int = 60_000
     """Milliseconds that a call waits at the most before it goes upstream by itself."""
+    across_processes: bool = False
+    """Whether calls in other processes with the same Redis count, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ def _read(root: Section) -> Config:
         limits=_read_limits(root.section("limits")),
         deadlines=_read_deadlines(root.section("deadlines"), stored.type),
         admit=_read_admit(root.section("admit")),
-        flights=_read_flights(root.section("flights")),
+        flights=_read_flights(root.section("flights"), stored.type),
         replay=_read_replay(root.section("replay")),
         enable_semantic_cache=semantic,
         vector=vector or (Vector("local") if semantic else None),
@@ -232,8 +234,11 @@ def _read_admit(block: Section) -> Admit:
     return Admit(frozenset(reasons))
 
 
-def _read_flights(block: Section) -> Flights:
-    return Flights(block.read("enabled", True, flag), block.read("wait", 60_000, milliseconds))
+def _read_flights(block: Section, store: str) -> Flights:
+    across = block.read("acrossProcesses", False, flag)
+    if across and store != "redis":
+        block.warning("acrossProcesses", f"does nothing with `type: {store}`; processes meet in a redis")
+    return Flights(block.read("enabled", True, flag), block.read("wait", 60_000, milliseconds), across)
 
 
 def _read_replay(block: Section) -> Replay:

@@ -8,18 +8,23 @@ It does not know modes, stores or the proxy. Entry points: `join`, then `answere
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from .capture import Tee, streams
-from .chat import Bypass, Call, Entry, Headers, Hit, Miss, Outcome
+from .chat import BackendError, Bypass, Call, Entry, Headers, Hit, Miss, Outcome
 from .flights import Ending, Feed, Flight, Flights, Live
 from .recorder import Ticket
 from .stage import Stage
 
 OK = 200
+DOWN = "store-error"
+"""The reason of a miss where the store has had its time already."""
+PAUSE, LONGEST = 0.005, 0.1
+"""Seconds between two looks at what another process fetches: the first ones, and at the most."""
 LEADERS = 2
 """Whom a call waits for at the most before it goes upstream by itself."""
 
@@ -42,8 +47,24 @@ class Followed:
 Joined = tuple[Outcome | Followed, Ticket | None]
 
 
+class Locks(Protocol):
+    """Who asks upstream, among processes that share a store. Each method may raise `BackendError` or `TimeoutError`."""
+
+    async def take(self, key: str) -> str:
+        """Return the token of a lock that is ours now; empty where another process has it."""
+
+    async def held(self, key: str) -> bool:
+        """Whether somebody has it."""
+
+    async def release(self, key: str, owner: str) -> None:
+        """Give it back, if it is still *owner*'s."""
+
+
 class Crowd:
-    """*find*: looks a call up; *judged*: what was recorded a moment ago; *wait*: seconds; *limit*: bytes of a reply."""
+    """*find*: looks a call up; *judged*: what was recorded a moment ago; *wait*: seconds; *limit*: bytes of a reply.
+
+    *locks*: where other processes ask the same, too.
+    """
 
     def __init__(
         self,
@@ -52,9 +73,10 @@ class Crowd:
         stage: Stage,
         wait: float,
         limit: int,
+        locks: Locks | None = None,
     ) -> None:
         self.flights = Flights(wait)
-        self._find, self._judged, self._stage, self._limit = find, judged, stage, limit
+        self._find, self._judged, self._stage, self._limit, self._locks = find, judged, stage, limit, locks
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, ticket: Ticket, reason: str, ended: int, client: Client | None) -> Joined:
@@ -69,8 +91,9 @@ class Crowd:
                 if isinstance(found := await self._found(ticket), Hit):
                     return found, None
             if (flight := flights.under_way(ticket.key)) is None:
-                flight = flights.lead(ticket.key, ticket.call.form)
-                return Miss(reason), replace(ticket, flight=flight)
+                return await self._lead(
+                    replace(ticket, flight=flights.lead(ticket.key, ticket.call.form)), reason, client
+                )
             until = until or asyncio.get_running_loop().time() + flights.wait
             ending = await self._follow(flight, ticket.call, until)
             if isinstance(ending, Feed):
@@ -84,6 +107,42 @@ class Crowd:
             if not after:
                 break
         return Miss(reason), ticket
+
+    async def _lead(self, ticket: Ticket, reason: str, client: Client | None) -> Joined:
+        """Go upstream for all who follow, unless another process does: then wait for what it stores."""
+        if self._locks is None or ticket.flight is None or reason == DOWN:
+            return Miss(reason), ticket
+        try:
+            hit = await self._elsewhere(self._locks, ticket.flight, ticket, client)
+        except (BackendError, TimeoutError):  # the store is down or slow: nobody waits for it
+            return Miss(reason), ticket
+        except BaseException:
+            self.flights.end(ticket.flight, Ending.FAILED)
+            raise
+        if isinstance(hit, Hit):
+            self.flights.end(ticket.flight, Ending.RECORDED)
+            self.over(ticket)
+            return hit, None
+        if client is not None and not client.connected:
+            self.abandoned(ticket, left=True)
+            return Bypass("client-left"), None
+        return Miss(reason), ticket
+
+    async def _elsewhere(self, locks: Locks, flight: Flight, ticket: Ticket, client: Client | None) -> Hit | None:
+        """Return what another process fetches; None when it is for us to do: the lock is ours, or nobody has it."""
+        flight.owner = await locks.take(ticket.key)
+        if flight.owner:  # who had it may have stored the answer while we came
+            return hit if isinstance(hit := await self._found(ticket), Hit) else None
+        until, pause = asyncio.get_running_loop().time() + self.flights.wait, PAUSE
+        while asyncio.get_running_loop().time() < until:
+            held = await locks.held(ticket.key)  # before looking: it is given back after storing
+            if isinstance(hit := await self._found(ticket), Hit):
+                return hit
+            if not held or hit == DOWN or (client is not None and not client.connected):
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST)
+        return None
 
     async def _follow(self, flight: Flight, call: Call, until: float) -> Ending | Feed:
         staged = call.form.streamed and await self._stage.open()
@@ -109,6 +168,7 @@ class Crowd:
             return
         if status != OK:
             self.flights.end(flight, Ending.FAILED)
+            self.over(ticket)
         elif tee is not None:
             live = None
             if streams(headers):
@@ -129,9 +189,7 @@ class Crowd:
         self.flights.end(flight, Ending.LEFT if left else Ending.RECORDED)
         live = flight.live
         if live and live.feeds and not whole:
-            task = asyncio.get_running_loop().create_task(self._end(flight.key, live))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._do(self._end(flight.key, live))
         elif live:
             live.end(whole=True)
 
@@ -143,10 +201,31 @@ class Crowd:
         """Let go of those who wait for what is not recorded. *whole*: the stream came to its end all the same."""
         if flight := ticket.flight:
             self.flights.end(flight, Ending.LEFT if left else Ending.FAILED)
+            self.over(ticket)
             if flight.live:
                 flight.live.end(whole=whole)
 
+    def over(self, ticket: Ticket) -> None:
+        """Let other processes go on: what there was to store is stored. May be said twice."""
+        if ticket.flight:
+            self._unlock(ticket.flight)
+
+    def _unlock(self, flight: Flight) -> None:
+        owner, flight.owner = flight.owner, ""
+        if owner and self._locks:
+            self._do(self._release(self._locks, flight.key, owner))
+
+    async def _release(self, locks: Locks, key: str, owner: str) -> None:
+        with contextlib.suppress(BackendError, TimeoutError):  # then it ends by itself
+            await locks.release(key, owner)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def close(self) -> None:
-        """Let go of everybody."""
-        self.flights.close()
+        """Let go of everybody, here and elsewhere."""
+        for flight in self.flights.close():
+            self._unlock(flight)
         await asyncio.gather(*self._tasks)

@@ -33,7 +33,7 @@ from .chat import (
     WireError,
 )
 from .control import NOTHING, Control
-from .crowd import Client, Crowd, Followed
+from .crowd import Client, Crowd, Followed, Locks
 from .freshness import Refreshes, overdue, too_old
 from .recorder import INLINE, Recorder, Ticket
 from .rules import Rules
@@ -66,6 +66,8 @@ class Engine:
     """None where entries are stored as they are."""
     similar: Similar | None = None
     """None where only exact answers are wanted."""
+    locks: Locks | None = None
+    """None where each process asks by itself."""
     _told_of_seal: bool = False
     _failing: str = ""
     """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
@@ -79,7 +81,8 @@ class Engine:
         self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal)
         self.stage = Stage()
         wait, limit = self.rules.flights, self.rules.admission.max_body
-        self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit)
+        self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit, self.locks)
+        self._recorder.over = self.crowd.over
         # The key of Higress leaves out what makes an answer another one: no call may wait for its neighbor's there.
         self._flying = self.rules.mode == "cache" and wait > 0 and self.rules.higress_prefix is None
 

@@ -179,6 +179,8 @@ class Flight:
     key: str
     form: Form
     live: Live | None = None
+    owner: str = ""
+    """The token of the lock that keeps other processes waiting; empty without one."""
     _waiting: list[tuple[Form | None, asyncio.Future[Ending | Feed]]] = field(default_factory=list)
 
     def flow(self, status: int, headers: Headers, pieces: Sequence[tuple[int, bytes]], limit: int) -> Live:
@@ -259,9 +261,11 @@ class Flights:
             if len(self._landed) > REMEMBERED:
                 del self._landed[next(iter(self._landed))]
 
-    def close(self) -> None:
-        """Let go of everybody."""
-        for flight in tuple(self._open.values()):
+    def close(self) -> list[Flight]:
+        """Let go of everybody; return the flights that were under way."""
+        flights = list(self._open.values())
+        for flight in flights:
             self.end(flight, Ending.FAILED)
             if flight.live:
                 flight.live.end(whole=False)
+        return flights

@@ -97,6 +97,8 @@ class Recorder:
     works: Callable[[], None]
     learned: Callable[[Ticket, Entry], None] = lambda *_: None
     """Told of each entry that was stored."""
+    over: Callable[[Ticket], None] = lambda _: None
+    """Told of each ticket when nothing more is stored for it."""
     clock: Callable[[], float] = time.time
     seal: Seal | None = None
     _waiting: list[_Recording] = field(default_factory=list, repr=False)
@@ -123,6 +125,7 @@ class Recorder:
     def abandon(self, ticket: Ticket, reason: str, seconds: float = 0.0) -> None:
         """Let go of a ticket whose reply is not to be stored."""
         self.observe(observed(ticket.call, "miss", ticket.reason, seconds, stored=reason))
+        self.over(ticket)
 
     async def just_recorded(self, key: str) -> Entry | None:
         """Return the entry of a reply that came a moment ago and is not stored yet."""
@@ -166,6 +169,7 @@ class Recorder:
         finally:
             for each in batch:
                 self._bytes -= each.size
+                self.over(each.ticket)
                 if self._newest.get(each.ticket.key) is each:
                     del self._newest[each.ticket.key]
 

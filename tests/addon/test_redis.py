@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from support.asking import ask, post
 from support.command import Command
 from support.proxy import Mitmdump
 from support.redis_server import Server, binary
-from support.upstream import Upstream
+from support.upstream import Asked, Script, Upstream, openai
 
 
 @pytest.fixture
@@ -95,3 +97,45 @@ def test_the_listing_verbs_read_a_redis(tmp_path: Path, server: Server, upstream
     assert gone.returncode != 0
     assert "Traceback" not in gone.stderr
     assert "redis store" in gone.stderr
+
+
+ACROSS = "flights: {acrossProcesses: true}\n"
+
+
+def test_two_proxies_make_one_call(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """While one asks the provider the other waits for what it stores, as JSON and as a stream."""
+    gate, asked = threading.Event(), threading.Event()
+
+    def held(call: Asked) -> Script:
+        script = openai(call)
+        script.gate = gate
+        asked.set()
+        return script
+
+    upstream.answer = held
+    with (
+        proxy(tmp_path / "1", server, upstream, ACROSS) as one,
+        proxy(tmp_path / "2", server, upstream, ACROSS) as other,
+        ThreadPoolExecutor(5) as pool,
+    ):
+        leader = pool.submit(post, one, ask())
+        assert asked.wait(20)
+        followers = [pool.submit(post, other, ask()) for _ in range(2)]
+        followers += [pool.submit(post, other, ask(stream=True, stream_options={"include_usage": True}))]
+        while b"cmdstat_exists" not in server.command("INFO", "commandstats"):
+            assert not leader.done()
+        gate.set()
+        answers = [follower.result() for follower in followers]
+        assert leader.result().cache == "aicache; fwd=miss"
+        assert {answer.cache for answer in answers} == {"aicache; fwd=miss; collapsed"}
+        assert answers[0].body == answers[1].body == leader.result().body
+    assert len(upstream.calls) == 1
+    assert server.command("DBSIZE") == b":1\r\n"
+
+
+def test_a_leader_that_fails_elsewhere_holds_nobody_up(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+    """Its lock is given back at once, and the other asks by itself."""
+    upstream.answer = lambda _: Script(b"{}", status=500)
+    with proxy(tmp_path / "1", server, upstream, ACROSS) as one, proxy(tmp_path / "2", server, upstream, ACROSS) as two:
+        assert [post(running, ask()).status for running in (one, two, one)] == [500] * 3
+    assert len(upstream.calls) == 3

@@ -46,6 +46,8 @@ class NearStore:
         seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.far = far
+        """The store that all share."""
         self._far, self._address, self._channel, self._clock = far, address, channel, clock
         self._most, self._seconds = entries, seconds
         self._kept: OrderedDict[str, tuple[float, Entry]] = OrderedDict()

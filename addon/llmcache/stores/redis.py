@@ -138,6 +138,14 @@ class RedisStore:
         """Tell *message* to all who listen to *channel*."""
         await self._do(self._publish, channel, message)
 
+    def name(self, key: str) -> bytes:
+        """Return where *key* is written."""
+        return self._records.names(key)[0]
+
+    async def run(self, *words: bytes | str | int) -> Any:
+        """Send one command, its name a text, through the same door as all others; return the answer."""
+        return await self._do(self._run, words)
+
     async def close(self) -> None:
         """Finish what was accepted and let go of every connection. May be called twice."""
         self._closed = True
@@ -290,6 +298,9 @@ class RedisStore:
 
     async def _publish(self, channel: bytes, message: bytes) -> None:
         await (await self._connected()).publish(channel, message)
+
+    async def _run(self, words: tuple[bytes | str | int, ...]) -> Any:
+        return await (await self._connected()).execute_command(*words)
 
 
 class _Unpackable(Exception):  # noqa: N818 - what happened to an entry, no error of Redis
