@@ -33,6 +33,7 @@ VERBS = {
     "show": "print one stored call and its reply",
     "rm": "remove single entries",
     "purge": "remove entries by model, host or age",
+    "scrub": "take secrets out of a folder of recordings",
 }
 """Verb -> what it does; the module of the same name does it."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -19,9 +18,10 @@ from typing import TypeVar
 from ..chat import BackendError, Entry
 from . import cassette_file as files
 from . import is_over
-from .cassette_index import TEMPORARY, Held, Index, Stamp, stamp_of
+from .cassette_index import Held, Index, Stamp, stamp_of
 from .cassette_name import candidates
 from .cassette_sides import Blobs
+from .cassette_write import write_whole
 from .lane import Lane
 from .record import Row
 
@@ -208,8 +208,8 @@ class CassetteStore:
         path = self._place(entry)
         for name, content in blobs.items():
             if not (self.folder / name).exists():
-                self._write(name, content)
-        self._write(path, data)
+                write_whole(self.folder / name, content)
+        write_whole(self.folder / path, data)
         self._keep(self._index.stored(path, entry, shape), entry)
         for held in before:
             if held.path != path:
@@ -233,21 +233,6 @@ class CassetteStore:
             return True
         held = self._index.files.get(path)
         return held is not None and _same(held, entry)
-
-    def _write(self, path: str, data: bytes) -> None:
-        """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
-        try:
-            with fresh.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(target)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
 
     def _delete(self, key: str) -> bool:
         self._index.refresh()

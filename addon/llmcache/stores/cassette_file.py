@@ -72,12 +72,15 @@ def rounded(entry: Entry) -> Entry:
     return replace(entry, created=midnight(_day(entry.created)), expires=expires, seconds=round(entry.seconds, 3))
 
 
-def read(data: bytes, side: Read) -> tuple[Entry, Shape]:
-    """Return the entry of a recording; *side* reads a side file. Raises `Broken` with what is wrong and its line."""
+def read(data: bytes, side: Read, *, rekey: bool = False) -> tuple[Entry, Shape]:
+    """Return the entry of a recording; *side* reads a side file. Raises `Broken` with what is wrong and its line.
+
+    A request that somebody changed is an error, for it would never be found; with *rekey* it gets the key that it has.
+    """
     content = _text(data)
     value = load(content)
     try:
-        return _entry(value, side)
+        return _entry(value, side, rekey=rekey)
     except Misshapen as error:
         raise Broken(str(error), line_of(content, error.path)) from None
     except RecursionError:
@@ -151,13 +154,15 @@ def _request(request: bytes, sides: Blobs, *, raw: bool) -> dict[str, Any]:
         return {"request-base64": base64.b64encode(request).decode()}
 
 
-def _entry(value: Any, side: Read) -> tuple[Entry, Shape]:
+def _entry(value: Any, side: Read, *, rekey: bool) -> tuple[Entry, Shape]:
     head = _head(value)
     only(value, _KNOWN)
     request = _read_request(value, side)
-    _check_key(head.entry.key, request)
+    key = _key(head.entry.key, request)
+    if key != head.entry.key and not rekey:
+        raise Misshapen(("request",), "is not the one of this key; `aicache scrub FOLDER` gives it a new key")
     reply = replies.read(take(value, ("reply",), dict), head.entry.form.kind, side)
-    return replace(head.entry, request=request, reply=reply), head.shape
+    return replace(head.entry, key=key, request=request, reply=reply), head.shape
 
 
 def _head(value: Any) -> Head:
@@ -211,16 +216,15 @@ def _read_request(value: dict[str, Any], side: Read) -> bytes:
         raise Misshapen(("request-base64",), "is no base64") from None
 
 
-def _check_key(key: str, request: bytes) -> None:
-    """Check that an identity has the key that it is found by: a request edited by hand would never be found."""
+def _key(key: str, request: bytes) -> str:
+    """Return the key of *request*, which for anything but an identity is the *key* that it has."""
     if not _IDENTITY.match(request) or not _DIGEST.fullmatch(key):
-        return
+        return key
     try:
         parse(request)
     except WireError:
-        return
-    if fingerprint.key(request) != key:
-        raise Misshapen(("request",), "is not the one of this key; `aicache scrub FOLDER` gives it a new key")
+        return key
+    return fingerprint.key(request)
 
 
 def _text(data: bytes) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..chat import BackendError, Entry
 from . import cassette_file as files
 from .cassette_sides import FOLDER, checked
+from .cassette_write import TEMPORARY
 from .cassette_yaml import Broken, dump
 
 log = logging.getLogger("aicache.store")
@@ -290,7 +291,6 @@ def _clean(found: os.DirEntry[str]) -> None:
 
 
 ENDINGS = (".yaml", ".yml")
-TEMPORARY = ".aicache-tmp"
 _HEAD = re.compile(
     rb"aicache: 1\nkey: (?P<key>\"?[0-9a-f]{40}\"?)\n(?:scrubbed: (?P<scrubbed>\"?[0-9a-f]{40}\"?)\n)?"
     rb"(?P<rules>rules:\n(?:  .*\n)+)?(?:sequence: (?P<sequence>[0-9]{1,9})\n)?"
