@@ -25,8 +25,13 @@ from . import Neighbor, Point
 from .door import Vector, of_unit_interval, ordered, sound, sound_points
 from .link import Link
 
-EXPLORED = 200
-"""Candidates that a search or an insertion keeps at hand; more find the true neighbors more surely, and take longer."""
+LINKED = 200
+"""Candidates that an insertion keeps at hand: Redis' default."""
+EXPLORED = 64
+"""Candidates that a search keeps at hand at the least, and 8 for each neighbor wanted.
+
+Measured on 85,000 clustered points of 256 numbers: 50 and 200 found every one of the 5 nearest, 200 in twice the time.
+"""
 BATCH = 50
 """Points that go into the graph together: each takes the server milliseconds, and all of them have one time limit."""
 ROUNDS = 4
@@ -89,7 +94,7 @@ class RedisIndex:
     async def _add(self, client: Client, name: bytes, points: list[Point]) -> None:
         there = await client.execute_command("EXISTS", name)
         # CAS: the place in the graph is looked for on a thread, while the server goes on answering others.
-        how = ("CAS", self._quantization, "EF", EXPLORED, "SETATTR")
+        how = ("CAS", self._quantization, "EF", LINKED, "SETATTR")
         commands: list[tuple[Any, ...]] = [
             ("VADD", name, "FP32", _blob(point.vector), point.key, *how, _about(point)) for point in points
         ]
@@ -106,7 +111,7 @@ class RedisIndex:
 
     async def _nearest(self, client: Client, name: bytes, vector: Vector, count: int) -> list[Neighbor]:
         found: list[Neighbor] = []
-        explored = max(EXPLORED, 2 * count)
+        explored = max(EXPLORED, 8 * count)
         for _ in range(ROUNDS):
             answer = await client.execute_command("EVAL", SEARCH, 1, name, _blob(vector), count, explored)
             found, expired = [], []
