@@ -86,7 +86,9 @@ class AiCache:
             log.warning("%s", warning)
         # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
         ctx.options.update(connection_strategy="lazy")
-        if settings.cache.stale_while_revalidate and "client_replay_concurrency" in ctx.options:
+        if (
+            settings.cache.stale_while_revalidate or settings.enable_semantic_cache
+        ) and "client_replay_concurrency" in ctx.options:
             ctx.options.update(client_replay_concurrency=-1)  # else one slow refresh keeps all others waiting
         if settings.mode == "replay":
             ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate

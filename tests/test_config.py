@@ -322,7 +322,7 @@ def test_credentials_are_not_shown(read):
         pytest.param("Dash: ", "1: Dash", ["an `embedding:` and a `vector:` block"], id="demo-empty"),
         pytest.param("SessionID: x", "1: SessionID", ["leave it out"], id="demo-field"),
         pytest.param(
-            VECTOR.replace("threshold: 0.9, thresholdRelation: gt", "topK: 1") + EMBEDDING,
+            VECTOR.replace("threshold: 0.9, thresholdRelation: gt", "topK: 1") + EMBEDDING + "\ncompat: higress",
             "1: vector.threshold",
             ["missing", "any question would be a hit", "thresholdRelation: gt"],
             id="A7",
@@ -581,17 +581,15 @@ def test_names_of_the_gateway_are_explained(read, text, parts):
     assert [part for part in parts if part not in warning] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [(VECTOR + EMBEDDING, 1), ("\n" + EMBEDDING, 2), ("mode: off\nenableSemanticCache: true", 2)],
-    ids=["both", "embedding", "flag"],
-)
-def test_semantic_is_not_there_yet(read, text, line):
-    """Semantic settings are taken, with a warning that only the exact cache answers."""
-    warnings = [warning for warning in read(text).warnings if "not in this version" in warning]
-    assert len(warnings) == 1
-    assert f"c.yaml:{line}: " in warnings[0]
-    assert "only the exact cache" in warnings[0]
+def test_a_missing_threshold_is_what_is_safe(read):
+    """Row A7: without `compat: higress` the embedder's own safe value stands for it."""
+    assert read("vector: {type: local}\nembedding: {type: wordllama}").vector.threshold is None
+
+
+def test_recordings_never_answer_a_near_question(problems):
+    """A folder of recordings and semantic answers do not go together."""
+    (problem,) = problems("enableSemanticCache: true\ncache: {type: cassette, path: r}")
+    assert "never answers a near question" in problem
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ FLOORS = (
     {"nearby", "recorder", "stage"},
     {"similar", "crowd", "rules"},
     {"engine"},
+    {"build_similar"},
     {"build"},
 )
 """From the ground up; a part is a file or a folder of the package."""

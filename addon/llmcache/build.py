@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from . import config
 from .answer import AnswerRule
-from .caching import HIGRESS_PREFIX, Cache, default_path
-from .chat import BackendError
+from .build_similar import prefix
+from .caching import Cache, default_path
 from .crowd import Locks
 from .engine import Engine
 from .freshness import Stale
@@ -29,20 +29,13 @@ from .stats import Observation
 from .stores import Seal, Store
 
 if TYPE_CHECKING:
-    from .embed import Embedder
-    from .embedding import Embedding
-    from .index import Index
-    from .index.remote import Place, RemoteIndex, Service
     from .stores.cassette import CassetteStore
     from .stores.memory import MemoryStore
     from .stores.near import NearStore
+    from .stores.nothing import NoStore
     from .stores.redis import RedisStore
     from .stores.redis_records import Records
     from .stores.sqlite import SqliteStore
-    from .vectors import Vector
-
-PREFIX = "aicache:"
-"""What our own keys in a Redis begin with, unless `cacheKeyPrefix` names something else than Higress' default."""
 
 
 def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
@@ -50,8 +43,14 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
     Raises `BackendError` when the scope key cannot be read, or a recording.
     """
-    store, scope = open_store(settings), open_scope(settings)
-    return Engine(store, scope, rules(settings), observe, seal=open_seal(settings), locks=open_locks(settings, store))
+    store, scope, given = open_store(settings), open_scope(settings), rules(settings)
+    similar = None
+    if settings.enable_semantic_cache and settings.mode == "cache":
+        from .build_similar import open_similar  # noqa: PLC0415 - see the module's docstring
+
+        similar = open_similar(settings, store, scope, given)
+    seal, locks = open_seal(settings), open_locks(settings, store)
+    return Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
 
 
 def open_locks(settings: config.Config, store: Store) -> Locks | None:
@@ -68,12 +67,16 @@ def open_locks(settings: config.Config, store: Store) -> Locks | None:
     return RedisLocks(far, flights.wait / 1000, settings.deadlines.store / 1000)
 
 
-def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore | CassetteStore:
+def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore | CassetteStore | NoStore:
     """Return the store that *settings* name. It opens on first use, but for a folder of recordings.
 
     That one is looked at now: a recording that cannot be read is a `BackendError` at the start.
     """
     cache = settings.cache
+    if not settings.exact:
+        from .stores.nothing import NoStore  # noqa: PLC0415 - see the module's docstring
+
+        return NoStore()
     match cache.type:
         case "memory":
             from .stores.memory import MemoryStore  # noqa: PLC0415 - see the module's docstring
@@ -108,45 +111,6 @@ def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStor
             raise AssertionError(f"the configuration let the store {other!r} through")
 
 
-def open_embedder(settings: config.Config) -> Embedder:
-    """Return what turns questions into vectors, and remembers them.
-
-    A local model begins to load in the background, a provider is connected to on first use.
-    Raises `BackendError` when what it needs is not installed.
-    """
-    from .embed.memo import Memo  # noqa: PLC0415 - see the module's docstring
-
-    assert settings.embedding is not None
-    return Memo(_embedder(settings.embedding, offline=settings.mode == "replay"))
-
-
-def _embedder(embedding: Embedding, *, offline: bool) -> Embedder:
-    from .embed.guarded import Guarded  # noqa: PLC0415 - see the module's docstring
-
-    match embedding.type:
-        case "wordllama":
-            from .embed.wordllama import open_wordllama  # noqa: PLC0415 - see the module's docstring
-
-            return open_wordllama()
-        case "fastembed":
-            from .embed.models import open_fastembed  # noqa: PLC0415 - see the module's docstring
-
-            return Guarded(open_fastembed(embedding.model, embedding.window, offline=offline))
-        case "sentence-transformers":
-            from .embed.models import open_sentence_transformers  # noqa: PLC0415 - see the module's docstring
-
-            return Guarded(open_sentence_transformers(embedding.model, embedding.window, offline=offline))
-        case "openai" | "azure" | "dashscope" | "cohere" | "ollama" | "huggingface" | "textin" | "xfyun":
-            from .embed.formats import here  # noqa: PLC0415 - see the module's docstring
-            from .embed.guarded import Unasked  # noqa: PLC0415 - see the module's docstring
-            from .embed.remote import RemoteEmbedder  # noqa: PLC0415 - see the module's docstring
-
-            remote = RemoteEmbedder(embedding)
-            return Unasked(remote) if offline and not here(embedding) else Guarded(remote)
-        case other:
-            raise AssertionError(f"the configuration let the embedder {other!r} through")
-
-
 def _records(settings: config.Config) -> Records:
     """Return what the Redis holds: our records, or with `compat: higress` those of the plugin."""
     if settings.compat == "higress" and (answer := _answer(settings)):
@@ -155,122 +119,7 @@ def _records(settings: config.Config) -> Records:
         return HigressRecords(settings.cache.key_prefix, answer.text)
     from .stores.redis_records import OwnRecords  # noqa: PLC0415 - see the module's docstring
 
-    return OwnRecords(_prefix(settings))
-
-
-def _prefix(settings: config.Config) -> str:
-    """Return what our own keys in a Redis begin with."""
-    prefix = settings.cache.key_prefix
-    return PREFIX if prefix == HIGRESS_PREFIX else prefix
-
-
-def open_index(settings: config.Config) -> Index:
-    """Return the index that *settings* name; it connects or opens its file on first use."""
-    vector = settings.vector
-    assert vector is not None
-    match vector.type:
-        case "local":
-            from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
-
-            return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries)
-        case "usearch":
-            from .index.local import LocalIndex  # noqa: PLC0415 - see the module's docstring
-
-            try:
-                from .index.graph import Graphs  # noqa: PLC0415 - see the module's docstring
-            except ImportError as error:
-                raise _without("usearch", "usearch") from error
-            graphs = Graphs(_beside(settings.cache, "graphs"))
-            return LocalIndex(_beside(settings.cache, "vectors.db"), settings.cache.max_entries, memories=graphs)
-        case "redis":
-            from .index.redis import RedisIndex  # noqa: PLC0415 - see the module's docstring
-
-            address = vector.address or settings.cache.address
-            assert address is not None
-            return RedisIndex(address, _prefix(settings), vector.quantization)
-        case "tair":
-            from .index.tair import NAME, TairIndex  # noqa: PLC0415 - see the module's docstring
-
-            assert vector.address is not None
-            return TairIndex(vector.address, vector.collection_id or NAME)
-        case "pgvector":
-            try:
-                from .index.pgvector import TABLE, PgvectorIndex  # noqa: PLC0415 - see the module's docstring
-            except ImportError as error:
-                raise _without("pgvector", "psycopg[binary]") from error
-            return PgvectorIndex(vector.url, vector.collection_id or TABLE, vector.timeout / 1000)
-        case other:
-            return _open_remote_index(vector, other)
-
-
-def _open_remote_index(vector: Vector, kind: str) -> RemoteIndex:
-    """Return the index in the vector store *kind*, which is asked over HTTP."""
-    from .index.remote import Place, RemoteIndex  # noqa: PLC0415 - see the module's docstring
-
-    place = Place(
-        url=vector.http_url,
-        collection=vector.collection_id,
-        api_key=vector.api_key,
-        user=vector.es_username,
-        password=vector.es_password,
-        timeout=vector.timeout / 1000,
-        proxy=vector.proxy,
-        certificates=vector.tls_ca,
-    )
-    return RemoteIndex(_open_service(kind, place))
-
-
-def _open_service(kind: str, place: Place) -> Service:
-    match kind:
-        case "chroma":
-            from .index.chroma import Chroma  # noqa: PLC0415 - see the module's docstring
-
-            return Chroma(place)
-        case "qdrant":
-            from .index.qdrant import Qdrant  # noqa: PLC0415 - see the module's docstring
-
-            return Qdrant(place)
-        case "elasticsearch":
-            from .index.elasticsearch import Elasticsearch  # noqa: PLC0415 - see the module's docstring
-
-            return Elasticsearch(place)
-        case "weaviate":
-            from .index.weaviate import Weaviate  # noqa: PLC0415 - see the module's docstring
-
-            return Weaviate(place)
-        case "pinecone":
-            from .index.pinecone import Pinecone  # noqa: PLC0415 - see the module's docstring
-
-            return Pinecone(place)
-        case "milvus":
-            from .index.milvus import Milvus  # noqa: PLC0415 - see the module's docstring
-
-            return Milvus(place)
-        case "dashvector":
-            from .index.dashvector import DashVector  # noqa: PLC0415 - see the module's docstring
-
-            return DashVector(place)
-        case "lindorm":
-            from .index.lindorm import Lindorm  # noqa: PLC0415 - see the module's docstring
-
-            return Lindorm(place)
-        case other:
-            raise BackendError(f"`vector.type: {other}` is not in this version")
-
-
-def _without(kind: str, package: str) -> BackendError:
-    return BackendError(f"`vector.type: {kind}` needs a package that is not here: pip install '{package}'")
-
-
-def _beside(cache: Cache, name: str) -> Path | None:
-    """Return the path of a file that goes with the store; None where the store is in memory only."""
-    match cache.type:
-        case "memory":
-            return None
-        case "sqlite":
-            return cache.path.with_name(f"{cache.path.stem}-{name}")
-        case other:
-            return default_path().with_name(f"{other}-{name}")
+    return OwnRecords(prefix(settings))
 
 
 def open_scope(settings: config.Config) -> Scope:
@@ -327,6 +176,7 @@ def rules(settings: config.Config) -> Rules:
             max_body=settings.limits.max_body,
             answer=answer if higress else None,
         ),
+        never_cache=settings.policy.rules.never if settings.policy.rules.never_cache else None,
         max_request=settings.limits.max_request,
         deadline=settings.deadlines.store / 1000,
         flights=settings.flights.wait / 1000 if settings.flights.enabled else 0.0,

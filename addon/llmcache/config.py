@@ -128,7 +128,9 @@ class Config:
     flights: Flights = Flights()
     replay: Replay = field(default_factory=Replay)
     enable_semantic_cache: bool = False
-    """Whether semantic answers were asked for; nothing gives them in this version."""
+    """Whether near questions may be answered."""
+    exact: bool = True
+    """Whether there is an exact store; with `compat: higress`, vectors without a cache keep the answers themselves."""
     vector: Vector | None = None
     embedding: Embedding | None = None
     policy: Policy = field(default_factory=Policy)
@@ -215,6 +217,7 @@ def _read(root: Section) -> Config:
         flights=_read_flights(root.section("flights"), stored.type),
         replay=_read_replay(root.section("replay")),
         enable_semantic_cache=semantic,
+        exact=not semantic or compat == "none" or _has_cache(root),
         vector=vector or (Vector("local") if semantic else None),
         embedding=embedding or (Embedding(LOCAL) if semantic else None),
         policy=read_policy(root),
@@ -225,8 +228,7 @@ def _read(root: Section) -> Config:
 def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
     if not root.ask("vector"):
         return None
-    top_k = 1 if compat == "higress" else 5
-    return read_vector(root.section("vector"), top_k=top_k, shared=stored.type == "redis")
+    return read_vector(root.section("vector"), higress=compat == "higress", shared=stored.type == "redis")
 
 
 def _read_admit(block: Section) -> Admit:
@@ -295,8 +297,7 @@ def _check_blocks(root: Section, config: Config) -> None:
         other = "compat: higress" if config.compat == "higress" else "enableSemanticCache: true"
         root.section("cache").problem("encrypt", f"does not go with `{other}`, which keeps texts readable; remove one")
     blocks = [name for name in ("vector", "embedding") if root.has(name)]
-    cached = root.has("cache") or root.section("cache").settings
-    if config.compat == "higress" and not blocks and not cached:
+    if config.compat == "higress" and not blocks and not _has_cache(root):
         root.problem("compat", "`higress` wants a block cache, vector or embedding; write `cache: {type: sqlite}`")
     if blocks == ["vector"] and not config.enable_semantic_cache:
         root.problem(
@@ -304,9 +305,14 @@ def _check_blocks(root: Section, config: Config) -> None:
         )
     if blocks == ["embedding"]:
         root.warning("embedding", "does nothing without a `vector:` block")
-    if blocks or config.enable_semantic_cache:
-        name = blocks[0] if blocks else "enableSemanticCache"
-        root.warning(name, "semantic answers are not in this version; only the exact cache answers")
+    if config.enable_semantic_cache and config.cache.type == "cassette":
+        root.problem(
+            "enableSemanticCache", "does not go with `cache.type: cassette`, which never answers a near question"
+        )
+
+
+def _has_cache(root: Section) -> bool:
+    return root.has("cache") or bool(root.section("cache").settings)
 
 
 def speed(node: yaml.Node) -> float:

@@ -152,6 +152,8 @@ class Engine:
             return self._pass("strategy-disabled"), None
         if not question:
             return self._pass("no-question"), None
+        if self.rules.never_cache and (rule := self.rules.never_cache(question)):
+            return self._pass(f"never-cache-{rule}"), None
         identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace))
         shown = self.rules.redactor.text(question, identity)
         prefix = self.rules.higress_prefix

@@ -35,6 +35,8 @@ class NearRules:
     """What the user decided about semantic answers."""
 
     gate: bool = True
+    strict: bool = True
+    """Whether each word of one question needs its counterpart in the other to pass the gate."""
     shadow: bool = False
     """Decide and learn, but never serve."""
     neighbors: int = 5
@@ -128,7 +130,7 @@ class Nearby:
     def _refusal(self, partition: str, question: str, candidate: Candidate) -> str | None:
         if self.lessons.refuted(partition, question, candidate.key):
             return "reported-wrong"
-        reason = judge(question, candidate.question) if self.rules.gate else None
+        reason = judge(question, candidate.question, strict=self.rules.strict) if self.rules.gate else None
         return f"gate-{reason}" if reason else None
 
     async def _entry(self, neighbor: Neighbor) -> Entry | None:

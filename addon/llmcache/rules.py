@@ -36,6 +36,8 @@ class Rules:
     stale: Stale = field(default_factory=Stale)
     """How long expired answers may serve."""
     admission: Admission = field(default_factory=Admission)
+    never_cache: Callable[[str], str] | None = None
+    """A question -> the name of the rule by which it is not cached at all, or nothing."""
     max_request: int = 20_000_000
     """Bytes of a request above which it is not even parsed."""
     max_pending: int = 64_000_000

@@ -31,7 +31,8 @@ class Vector:
     """How many neighbors are judged; Higress, and `compat: higress`, look at 1."""
     timeout: int = MILLISECONDS
     """Milliseconds."""
-    threshold: float = 0.0
+    threshold: float | None = None
+    """None for what is safe with the embedder."""
     threshold_relation: str = "lt"
     """How a score must compare to the threshold: `lt`, `lte` (distances), `gt`, `gte` (similarities)."""
     url: str = field(default="", repr=False)
@@ -54,9 +55,9 @@ class Vector:
         return self.url or origin(self.service_host or self.service_name, self.service_port)
 
 
-def read_vector(block: Section, *, top_k: int = 5, shared: bool = False) -> Vector:
-    """Read the `vector` block; *top_k* is its default; *shared*: the cache has a Redis, which may keep vectors too."""
-    _check_threshold(block)
+def read_vector(block: Section, *, higress: bool = False, shared: bool = False) -> Vector:
+    """Read the `vector` block; *higress* asks for its defaults; *shared*: the cache's Redis may keep vectors too."""
+    _check_threshold(block, higress=higress)
     vector = Vector(
         type=kind(block, VECTORS),
         service_name=block.read("serviceName", "", text),
@@ -64,9 +65,9 @@ def read_vector(block: Section, *, top_k: int = 5, shared: bool = False) -> Vect
         service_port=block.read("servicePort", 0, whole(0, 65535)) or 443,
         api_key=block.read("apiKey", "", text),
         collection_id=block.read("collectionID", "", text),
-        top_k=block.read("topK", 0, whole(0, 10_000)) or top_k,
+        top_k=block.read("topK", 0, whole(0, 10_000)) or (1 if higress else 5),
         timeout=block.read("timeout", 0, whole()) or MILLISECONDS,
-        threshold=block.read("threshold", 0.0, number),
+        threshold=block.read("threshold", None, number),
         threshold_relation=block.read("thresholdRelation", "lt", choice("lt", "lte", "gt", "gte")),
         quantization=block.read("quantization", "none", choice("none", "int8", "binary")),
         es_username=block.read("esUsername", "", text),
@@ -120,10 +121,14 @@ def _postgres(node: yaml.Node) -> str:
     return url
 
 
-def _check_threshold(block: Section) -> None:
-    """Insist on a threshold: Higress takes 1000 with lt, by which the nearest neighbour of any question is a hit."""
-    if not block.has("threshold"):
+def _check_threshold(block: Section, *, higress: bool) -> None:
+    """See to it that there is a threshold: by Higress' default the nearest neighbour of any question is a hit."""
+    if not block.has("threshold") and higress:
         block.problem("threshold", f"is missing, and by Higress' default any question would be a hit; {_ADVICE}")
+    elif not block.has("threshold") and block.has("thresholdRelation"):
+        block.warning("thresholdRelation", f"does nothing without a `threshold`; {_ADVICE}")
+    elif not block.has("threshold"):
+        return  # what is safe with the embedder is taken
     elif not block.has("thresholdRelation"):
         block.warning("threshold", f"is read as a distance (lt), for no `thresholdRelation` is given; {_ADVICE}")
 

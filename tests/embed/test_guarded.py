@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from llmcache.breaker import Breaker
-from llmcache.build import open_embedder
+from llmcache.build_similar import open_embedder
 from llmcache.chat import BackendError
 from llmcache.config import Config
 from llmcache.embed import TextError

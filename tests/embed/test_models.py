@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from llmcache.build import open_embedder
+from llmcache.build_similar import open_embedder
 from llmcache.chat import BackendError
 from llmcache.config import Config
 from llmcache.embedding import Embedding

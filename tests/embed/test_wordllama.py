@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, missing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmcache.build import open_embedder
+from llmcache.build_similar import open_embedder
 from llmcache.chat import BackendError
 from llmcache.config import Config
 from llmcache.embed import TextError
@@ -24,7 +24,7 @@ from llmcache.embedding import Embedding
 
 OFFLINE = """
 import asyncio, socket, sys
-from llmcache.build import open_embedder
+from llmcache.build_similar import open_embedder
 from llmcache.config import Config
 from llmcache.embedding import Embedding
 import logging

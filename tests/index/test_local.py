@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmcache.build import open_index
+from llmcache.build_similar import open_index
 from llmcache.chat import BackendError
 from llmcache.config import load
 from llmcache.index.local import LocalIndex

@@ -2,7 +2,7 @@
 
 An embedder knows nothing of calls, partitions or thresholds.
 Its vectors have unit length and are float32, whatever the provider sent: `unit` is the one door.
-Drivers are imported by `build.open_embedder`, inside the arm that chose them.
+Drivers are imported by `build_similar.open_embedder`, inside the arm that chose them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An index knows nothing of calls, gates or policies. It keeps points in partitions, and never looks across them.
 Scores are cosines in [-1, 1], higher is nearer: each driver converts its own at its door.
-Drivers are imported by `build.open_index`, inside the arm that chose them.
+Drivers are imported by `build_similar.open_index`, inside the arm that chose them.
 """
 
 from __future__ import annotations
