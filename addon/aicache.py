@@ -10,26 +10,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
-from llmcache import capture, config, status, wire
+import aicache_flows as flows
+from llmcache import config, status, wire
 from llmcache.build import build_engine
-from llmcache.capture import Tee, collected, value
-from llmcache.chat import BackendError, Bypass, Headers, Hit, Miss, Outcome, Refusal, Request, WireError
+from llmcache.capture import Tee, collected
+from llmcache.chat import BackendError, Bypass, Hit, Miss, Outcome, Refusal
 from llmcache.control import read_control
 from llmcache.crowd import Followed
 from llmcache.engine import Engine
 from llmcache.freshness import age, failing
 from llmcache.pace import paced
-from llmcache.reach import reachable
 from llmcache.recorder import Ticket
-from llmcache.stage import Play, Seat
+from llmcache.stage import Play
 from llmcache.stats import Observation, Stats
-from mitmproxy import connection, ctx, exceptions, http
+from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy import mode_specs, server_hooks
+from mitmproxy.proxy import server_hooks
 
 log = logging.getLogger("aicache")
 calls_log = logging.getLogger("aicache.calls")
@@ -129,7 +128,7 @@ class AiCache:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer the call from the store, or let it go upstream with a ticket."""
-        if flow.response or flow.error or not flow.live or TICKET in flow.metadata:  # the last: a refresh of ours
+        if flow.response or flow.error or not flow.live or flows.TICKET in flow.metadata:  # the last: a refresh of ours
             return
         await self._ready.wait()
         if self.engine is None:
@@ -139,20 +138,22 @@ class AiCache:
         except Exception:
             log.exception("aicache: internal error; in cache mode the call goes upstream untouched")
             if self.engine.replaying:
-                flow.response = refusal(None, "internal error of aicache, see its log")
+                flow.response = flows.refusal(None, "internal error of aicache, see its log")
 
     async def _request(self, engine: Engine, flow: http.HTTPFlow) -> None:
-        host = destination(flow)
+        host = flows.destination(flow)
         path, _, query = flow.request.path.partition("?")
         dialect = engine.claims(flow.request.method, host, path)
         if dialect is None:
             if engine.replaying:
-                flow.response = refusal(None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows")
+                flow.response = flows.refusal(
+                    None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows"
+                )
             elif reason := engine.passes(host, path):
-                flow.metadata[STATUS] = status.of_bypass(reason)
+                flow.metadata[flows.STATUS] = status.of_bypass(reason)
             return
-        request, reason = read_request(flow, host, path, query, engine.rules.max_request)
-        skip = own_headers(flow, request)
+        request, reason = flows.read_request(flow, host, path, query, engine.rules.max_request)
+        skip = flows.own_headers(flow, request)
         control = read_control(request.headers)
         if reason or skip:
             await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
@@ -168,43 +169,45 @@ class AiCache:
         match outcome:
             case Hit():
                 if ticket:
-                    refresh(engine, flow, ticket)
+                    flows.refresh(engine, flow, ticket)
                 reply, pace = outcome.reply, engine.rules.pace
                 if pace.speed and reply.chunks and await engine.stage.open():
                     said = ("age", str(age(outcome.entry, time.time()))), ("cache-status", status.of_hit(outcome))
-                    await stage(engine, flow, Play(reply.status, (*reply.headers, *said), paced(reply, pace)))
+                    await flows.stage(engine, flow, Play(reply.status, (*reply.headers, *said), paced(reply, pace)))
                 else:
-                    answer(flow, outcome)
+                    flows.answer(flow, outcome)
             case Followed(feed=feed):
-                await stage(engine, flow, Play(feed.status, (*feed.headers, ("cache-status", status.COLLAPSED)), feed))
+                await flows.stage(
+                    engine, flow, Play(feed.status, (*feed.headers, ("cache-status", status.COLLAPSED)), feed)
+                )
             case Refusal():
-                flow.response = refusal(dialect, outcome.message, outcome.status)
+                flow.response = flows.refusal(dialect, outcome.message, outcome.status)
             case Bypass(reason=reason):
-                flow.metadata[STATUS] = status.of_bypass(reason)
+                flow.metadata[flows.STATUS] = status.of_bypass(reason)
             case Miss(reason=reason):
-                if ticket and ticket.fallback and not await answers(flow):
-                    answer(flow, engine.rescue(ticket, ticket.fallback))
+                if ticket and ticket.fallback and not await flows.answers(flow):
+                    flows.answer(flow, engine.rescue(ticket, ticket.fallback))
                 else:
-                    flow.metadata |= {STATUS: status.of_miss(reason), TICKET: ticket}
+                    flow.metadata |= {flows.STATUS: status.of_miss(reason), flows.TICKET: ticket}
             case _:
                 assert_never(outcome)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Say what we did, and copy a stream while it flows."""
-        if leave_stage(flow) and flow.response:
+        if flows.leave_stage(flow) and flow.response:
             flow.response.stream = True
-        member = flow.metadata.get(STATUS)
+        member = flow.metadata.get(flows.STATUS)
         if member is None or flow.response is None:
             return
-        head = flow.metadata[HEAD] = fields(flow.response)
-        add_cache_status(flow.response, head, member)
-        ticket: Ticket | None = flow.metadata.get(TICKET)
+        head = flow.metadata[flows.HEAD] = flows.fields(flow.response)
+        flows.add_cache_status(flow.response, head, member)
+        ticket: Ticket | None = flow.metadata.get(flows.TICKET)
         if ticket is None or self.engine is None or (ticket.fallback and failing(flow.response.status_code)):
             return
         tee, limit = None, self.engine.rules.admission.max_body
         if not collected(ticket.call.form, head, limit):
             sent = flow.request.timestamp_end or time.time()
-            tee = flow.metadata[TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
+            tee = flow.metadata[flows.TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
         self.engine.crowd.answered(ticket, flow.response.status_code, head, tee)
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -213,24 +216,24 @@ class AiCache:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """End a flow that broke: what arrived may be whole all the same (a client that left after the last event)."""
-        if (seat := leave_stage(flow)) and self.engine:
+        if (seat := flows.leave_stage(flow)) and self.engine:
             self.engine.stage.drop(seat)
         self._finish(flow)
 
     def _finish(self, flow: http.HTTPFlow) -> None:
-        ticket: Ticket | None = flow.metadata.pop(TICKET, None)
-        tee: Tee | None = flow.metadata.pop(TEE, None)
+        ticket: Ticket | None = flow.metadata.pop(flows.TICKET, None)
+        tee: Tee | None = flow.metadata.pop(flows.TEE, None)
         if ticket is None or self.engine is None:
             return
         try:
             seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
-            left = client_left(flow)
-            if (hit := ticket.fallback) and (code := replaceable(flow)):
-                answer(flow, self.engine.rescue(ticket, hit, code, seconds))
-            elif reason := unrecordable(flow, tee):
+            left = flows.client_left(flow)
+            if (hit := ticket.fallback) and (code := flows.replaceable(flow)):
+                flows.answer(flow, self.engine.rescue(ticket, hit, code, seconds))
+            elif reason := flows.unrecordable(flow, tee):
                 self.engine.abandon(ticket, reason, seconds, left=left, whole=flow.error is None)
             else:
-                self.engine.record(ticket, exchange_of(flow, tee, flow.metadata[HEAD], seconds), left=left)
+                self.engine.record(ticket, flows.exchange_of(flow, tee, flow.metadata[flows.HEAD], seconds), left=left)
         except Exception:
             log.exception("aicache: the reply was not stored; the client has it all the same")
 
@@ -248,155 +251,7 @@ class AiCache:
         return asyncio.get_running_loop().create_task(engine.close())
 
 
-def destination(flow: http.HTTPFlow) -> str:
-    """Return the provider's name: where the flow goes; in transparent modes, whom it asks for."""
-    if isinstance(flow.client_conn.proxy_mode, TRANSPARENT):
-        return (flow.client_conn.sni or flow.request.pretty_host).lower()
-    return flow.request.host.lower()
-
-
-def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> tuple[Request, str]:
-    """Return the flow's request as the engine wants it, and why its body cannot be had, or nothing."""
-    request = flow.request
-    head, body, reason = fields(request), b"", ""
-    if request.raw_content is None:
-        reason = "request-streamed"
-    else:
-        try:
-            body = capture.request_body(request.raw_content, value(head, "content-encoding"), limit)
-        except WireError as error:
-            reason = str(error)
-    return Request(request.method, request.scheme, host, request.port, path, query, head, body), reason
-
-
-def fields(message: http.Message) -> Headers:
-    """Return the headers in their order, names in lower case."""
-    return tuple(map(_field, message.headers.fields))
-
-
-@lru_cache(maxsize=1024)
-def _field(raw: tuple[bytes, bytes]) -> tuple[str, str]:
-    """Return one header as text; a client sends nearly the same ones with each call."""
-    return raw[0].decode("latin-1").lower(), raw[1].decode("utf-8", "surrogateescape")
-
-
-def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
-    """Take our headers out of the flow, for they are not the provider's; return whether they ask to skip the call."""
-    for name in {name for name, _ in request.headers if name == SKIP_HEADER or name.startswith(OWN_HEADERS)}:
-        del flow.request.headers[name]
-    return request.header(SKIP_HEADER).strip().lower() == "on"
-
-
-def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
-    """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
-    again = flow.copy()
-    try:
-        ctx.master.commands.call("replay.client", [again])
-        # Behind the call, which only queues it after having copied all it knows, as no ticket can be.
-        again.metadata = {TICKET: ticket, STATUS: status.of_miss(ticket.reason)}
-    except Exception:
-        log.exception("aicache: a stale answer was served and not refreshed")
-        engine.abandon(ticket, "not-refreshed")
-
-
-async def answers(flow: http.HTTPFlow) -> bool:
-    """Whether the provider takes connections: mitmproxy's own answer to one that fails cannot be replaced any more."""
-    parent = flow.server_conn.via or isinstance(flow.client_conn.proxy_mode, mode_specs.UpstreamMode)
-    return bool(parent) or await reachable(flow.request.host, flow.request.port)
-
-
-def replaceable(flow: http.HTTPFlow) -> int:
-    """Return the status of a failure whose place a stored answer may take, for the client has nothing of it yet."""
-    response = flow.response
-    unsent = response and not response.stream and not flow.error
-    return response.status_code if response and unsent and failing(response.status_code) else 0
-
-
-def answer(flow: http.HTTPFlow, hit: Hit) -> None:
-    """Answer the flow from the store."""
-    member, body = status.of_hit(hit), hit.reply.body
-    head = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
-    head += [
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-status", member.encode()),
-        (b"age", b"%d" % age(hit.entry, time.time())),
-    ]
-    now = time.time()
-    flow.response = http.Response(b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(head), body, None, now, now)
-    flow.comment = member
-
-
-async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
-    """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards."""
-    seat = await engine.stage.seat(play, flow.client_conn.id)
-    flow.metadata[STAGED] = seat, flow.request
-    flow.request = http.Request.make("GET", f"http://{seat.host}:{seat.port}/", headers=http.Headers(seat.fields))
-    # A server of its own, not the one that later flows share: no parent proxy (`upstream:`) comes between.
-    flow.server_conn = connection.Server(address=(seat.host, seat.port))
-    flow.comment = play.headers[-1][1]
-
-
-def leave_stage(flow: http.HTTPFlow) -> Seat | None:
-    """Give the flow its own request back; return where it was played, if it was."""
-    seat: Seat | None
-    seat, flow.request = flow.metadata.pop(STAGED, (None, flow.request))
-    return seat
-
-
-def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
-    """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
-    if before := value(head, "cache-status"):
-        response.headers["cache-status"] = f"{before}, {member}"
-    else:
-        response.headers.fields += ((b"cache-status", member.encode()),)
-
-
-def refusal(dialect: wire.Dialect | None, message: str, code: int = 424) -> http.Response:
-    """Return the refusal of replay mode (424) or of `only-if-cached` (504): SDKs do not retry it."""
-    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", REFUSALS[code])
-    head = {"content-type": "application/json", "x-should-retry": "false", "cache-status": "aicache; detail=refused"}
-    return http.Response.make(code, body, head)
-
-
-def client_left(flow: http.HTTPFlow) -> bool:
-    """Whether the client ended the flow; where it resets one stream of HTTP/2, the message is all that says so."""
-    gone = not flow.client_conn.connected
-    return flow.error is not None and (gone or flow.error.msg.startswith("stream reset by client"))
-
-
-def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
-    """Return why the reply cannot be recorded, or nothing."""
-    if flow.response is None:
-        return "client-left" if client_left(flow) else "upstream-failed"
-    if tee is None and (flow.error or flow.response.raw_content is None):
-        return "upstream-failed" if flow.error else "streamed-past"
-    return "too-large" if tee and tee.over else ""
-
-
-def exchange_of(flow: http.HTTPFlow, tee: Tee | None, head: Headers, seconds: float) -> capture.Exchange:
-    """Return what came from upstream, whose headers were *head*."""
-    assert flow.response is not None
-    pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
-    whole = framed(flow.response, head) and (tee is None or tee.ended) and flow.error is None
-    return capture.Exchange(flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole)
-
-
-def framed(response: http.Response, head: Headers) -> bool:
-    """Whether the end of the body is marked, so that a broken connection cannot pass for it (RFC 9112 section 6.3)."""
-    marked = value(head, "content-length") or "chunked" in value(head, "transfer-encoding").lower()
-    return bool(marked) or not response.http_version.startswith("HTTP/1")
-
-
 OPTIONS = {"aicache_config", "aicache_mode", "aicache_store"}
-SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
-REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
-STAGED = "aicache.staged"
-STATUS, TICKET, HEAD, TEE = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee"
-TRANSPARENT = tuple(
-    mode
-    for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode"))
-    if mode
-)
 
 addons = [AiCache()]

@@ -272,19 +272,19 @@ async def test_off_does_nothing(addon: aicache.AiCache, configure: Configure) ->
     configure(aicache_mode="off")
     flow = flow_of()
     await addon.request(flow)
-    assert aicache.TICKET not in flow.metadata
+    assert aicache.flows.TICKET not in flow.metadata
 
 
 async def test_the_transparent_host_is_whom_the_client_asks_for() -> None:
     """There the proxy knows an address only; the name is that of the TLS handshake, else of the Host header."""
     flow = flow_of(url="https://192.0.2.7/v1/chat/completions")
     flow.request.host_header = "api.openai.com"
-    assert aicache.destination(flow) == "192.0.2.7"
+    assert aicache.flows.destination(flow) == "192.0.2.7"
     flow.client_conn.sni = None
     flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse("transparent")
-    assert aicache.destination(flow) == "api.openai.com"
+    assert aicache.flows.destination(flow) == "api.openai.com"
     flow.client_conn.sni = "API.example.com"
-    assert aicache.destination(flow) == "api.example.com"
+    assert aicache.flows.destination(flow) == "api.example.com"
 
 
 async def test_a_lying_host_header_does_not_move_a_call(addon: aicache.AiCache) -> None:

@@ -1,0 +1,174 @@
+"""mitmproxy's flows, read and written for the hooks of `aicache`: requests, answers, refusals, what came from upstream.
+
+Functions of a flow, beside the hooks and not among them; the only other file that knows mitmproxy. Nothing is decided
+here. Measured facts behind each line: mitmproxy 11.0.2 and 12.2.3.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache
+
+from llmcache import capture, status, wire
+from llmcache.capture import Tee, value
+from llmcache.chat import Headers, Hit, Request, WireError
+from llmcache.engine import Engine
+from llmcache.freshness import age, failing
+from llmcache.reach import reachable
+from llmcache.recorder import Ticket
+from llmcache.stage import Play, Seat
+from mitmproxy import connection, ctx, http
+from mitmproxy.proxy import mode_specs
+
+log = logging.getLogger("aicache")
+
+
+def destination(flow: http.HTTPFlow) -> str:
+    """Return the provider's name: where the flow goes; in transparent modes, whom it asks for."""
+    if isinstance(flow.client_conn.proxy_mode, TRANSPARENT):
+        return (flow.client_conn.sni or flow.request.pretty_host).lower()
+    return flow.request.host.lower()
+
+
+def read_request(flow: http.HTTPFlow, host: str, path: str, query: str, limit: int) -> tuple[Request, str]:
+    """Return the flow's request as the engine wants it, and why its body cannot be had, or nothing."""
+    request = flow.request
+    head, body, reason = fields(request), b"", ""
+    if request.raw_content is None:
+        reason = "request-streamed"
+    else:
+        try:
+            body = capture.request_body(request.raw_content, value(head, "content-encoding"), limit)
+        except WireError as error:
+            reason = str(error)
+    return Request(request.method, request.scheme, host, request.port, path, query, head, body), reason
+
+
+def fields(message: http.Message) -> Headers:
+    """Return the headers in their order, names in lower case."""
+    return tuple(map(_field, message.headers.fields))
+
+
+@lru_cache(maxsize=1024)
+def _field(raw: tuple[bytes, bytes]) -> tuple[str, str]:
+    """Return one header as text; a client sends nearly the same ones with each call."""
+    return raw[0].decode("latin-1").lower(), raw[1].decode("utf-8", "surrogateescape")
+
+
+def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
+    """Take our headers out of the flow, for they are not the provider's; return whether they ask to skip the call."""
+    for name in {name for name, _ in request.headers if name == SKIP_HEADER or name.startswith(OWN_HEADERS)}:
+        del flow.request.headers[name]
+    return request.header(SKIP_HEADER).strip().lower() == "on"
+
+
+def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
+    """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
+    again = flow.copy()
+    try:
+        ctx.master.commands.call("replay.client", [again])
+        # Behind the call, which only queues it after having copied all it knows, as no ticket can be.
+        again.metadata = {TICKET: ticket, STATUS: status.of_miss(ticket.reason)}
+    except Exception:
+        log.exception("aicache: a stale answer was served and not refreshed")
+        engine.abandon(ticket, "not-refreshed")
+
+
+async def answers(flow: http.HTTPFlow) -> bool:
+    """Whether the provider takes connections: mitmproxy's own answer to one that fails cannot be replaced any more."""
+    parent = flow.server_conn.via or isinstance(flow.client_conn.proxy_mode, mode_specs.UpstreamMode)
+    return bool(parent) or await reachable(flow.request.host, flow.request.port)
+
+
+def replaceable(flow: http.HTTPFlow) -> int:
+    """Return the status of a failure whose place a stored answer may take, for the client has nothing of it yet."""
+    response = flow.response
+    unsent = response and not response.stream and not flow.error
+    return response.status_code if response and unsent and failing(response.status_code) else 0
+
+
+def answer(flow: http.HTTPFlow, hit: Hit) -> None:
+    """Answer the flow from the store."""
+    member, body = status.of_hit(hit), hit.reply.body
+    head = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in hit.reply.headers]
+    head += [
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-status", member.encode()),
+        (b"age", b"%d" % age(hit.entry, time.time())),
+    ]
+    now = time.time()
+    flow.response = http.Response(b"HTTP/1.1", hit.reply.status, b"OK", http.Headers(head), body, None, now, now)
+    flow.comment = member
+
+
+async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
+    """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards."""
+    seat = await engine.stage.seat(play, flow.client_conn.id)
+    flow.metadata[STAGED] = seat, flow.request
+    flow.request = http.Request.make("GET", f"http://{seat.host}:{seat.port}/", headers=http.Headers(seat.fields))
+    # A server of its own, not the one that later flows share: no parent proxy (`upstream:`) comes between.
+    flow.server_conn = connection.Server(address=(seat.host, seat.port))
+    flow.comment = play.headers[-1][1]
+
+
+def leave_stage(flow: http.HTTPFlow) -> Seat | None:
+    """Give the flow its own request back; return where it was played, if it was."""
+    seat: Seat | None
+    seat, flow.request = flow.metadata.pop(STAGED, (None, flow.request))
+    return seat
+
+
+def add_cache_status(response: http.Response, head: Headers, member: str) -> None:
+    """Add our member behind what caches nearer to the provider have written (RFC 9211 section 2)."""
+    if before := value(head, "cache-status"):
+        response.headers["cache-status"] = f"{before}, {member}"
+    else:
+        response.headers.fields += ((b"cache-status", member.encode()),)
+
+
+def refusal(dialect: wire.Dialect | None, message: str, code: int = 424) -> http.Response:
+    """Return the refusal of replay mode (424) or of `only-if-cached` (504): SDKs do not retry it."""
+    body = (dialect or wire.DIALECTS[0]).refusal(f"aicache: {message}", REFUSALS[code])
+    head = {"content-type": "application/json", "x-should-retry": "false", "cache-status": "aicache; detail=refused"}
+    return http.Response.make(code, body, head)
+
+
+def client_left(flow: http.HTTPFlow) -> bool:
+    """Whether the client ended the flow; where it resets one stream of HTTP/2, the message is all that says so."""
+    gone = not flow.client_conn.connected
+    return flow.error is not None and (gone or flow.error.msg.startswith("stream reset by client"))
+
+
+def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
+    """Return why the reply cannot be recorded, or nothing."""
+    if flow.response is None:
+        return "client-left" if client_left(flow) else "upstream-failed"
+    if tee is None and (flow.error or flow.response.raw_content is None):
+        return "upstream-failed" if flow.error else "streamed-past"
+    return "too-large" if tee and tee.over else ""
+
+
+def exchange_of(flow: http.HTTPFlow, tee: Tee | None, head: Headers, seconds: float) -> capture.Exchange:
+    """Return what came from upstream, whose headers were *head*."""
+    assert flow.response is not None
+    pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
+    whole = framed(flow.response, head) and (tee is None or tee.ended) and flow.error is None
+    return capture.Exchange(flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole)
+
+
+def framed(response: http.Response, head: Headers) -> bool:
+    """Whether the end of the body is marked, so that a broken connection cannot pass for it (RFC 9112 section 6.3)."""
+    marked = value(head, "content-length") or "chunked" in value(head, "transfer-encoding").lower()
+    return bool(marked) or not response.http_version.startswith("HTTP/1")
+
+
+SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
+REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
+STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"
+"""What we keep in a flow's metadata, which dies with the flow."""
+TRANSPARENT = tuple(
+    mode
+    for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode"))
+    if mode
+)
