@@ -172,7 +172,7 @@ async def test_another_addon_may_change_the_stream(addon: aicache.AiCache) -> No
     addon.responseheaders(flow)
     assert callable(reply.stream)
     assert reply.stream(b"data: x\n\n") == b"DATA: X\n\n"
-    assert flow.metadata[aicache.TEE].pieces[0][1] == b"data: x\n\n"
+    assert flow.metadata[aicache.flows.TEE].pieces[0][1] == b"data: x\n\n"
 
 
 async def test_a_copy_that_grows_too_large_is_dropped(addon: aicache.AiCache) -> None:
