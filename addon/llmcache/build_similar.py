@@ -68,7 +68,9 @@ def _policy(settings: config.Config, embedder: str) -> Policy:
     """Return what decides: by what the policy block says, else the vector block, else what is safe for the model."""
     policy, vector = settings.policy, settings.vector
     if policy.type == "errorBudget":
-        raise BackendError("`policy: errorBudget` is not in this version; write `policy: threshold`")
+        from .semantic.budget import ErrorBudget  # noqa: PLC0415 - see the module's docstring
+
+        return ErrorBudget(policy.error_budget, explore=policy.explore_share)
     from .semantic.threshold import Threshold, safe  # noqa: PLC0415 - see the module's docstring
 
     if policy.threshold is not None:
