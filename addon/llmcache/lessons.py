@@ -48,7 +48,8 @@ class Lessons:
         try:
             self._refuted |= {_read_pair(line) for line in (await self.ledger.news(REFUTED)).splitlines()}
             if isinstance(self.policy, Learner) and (evidence := await self.ledger.news(EVIDENCE)):
-                self.policy.absorb(evidence)
+                if bad := self.policy.absorb(evidence):
+                    log.warning("%d lines of what was learned earlier cannot be read, and are left out", bad)
                 await asyncio.to_thread(self.policy.refit)
         except BackendError as error:
             log.warning("what was learned earlier cannot be read, and is learned anew: %s", error)
