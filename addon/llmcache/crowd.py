@@ -91,9 +91,8 @@ class Crowd:
                 if isinstance(found := await self._found(ticket), Hit):
                     return found, None
             if (flight := flights.under_way(ticket.key)) is None:
-                return await self._lead(
-                    replace(ticket, flight=flights.lead(ticket.key, ticket.call.form)), reason, client
-                )
+                ticket.flown.append(flights.lead(ticket.key, ticket.call.form))
+                return await self._lead(ticket, reason, client)
             until = until or asyncio.get_running_loop().time() + flights.wait
             ending = await self._follow(flight, ticket.call, until)
             if isinstance(ending, Feed):

@@ -51,8 +51,13 @@ class Ticket:
     """The expired answer that may be served where the provider fails."""
     asked: Asked | None = None
     """What was near, for the semantic tier to learn from the reply."""
-    flight: Flight | None = None
-    """The flight that it leads, where identical calls may wait for its reply."""
+    flown: list[Flight] = field(default_factory=list, compare=False, repr=False)
+    """The flight that it leads, once it does: a list, because copying a ticket costs more than all of a flight."""
+
+    @property
+    def flight(self) -> Flight | None:
+        """The flight that it leads, where identical calls may wait for its reply."""
+        return self.flown[0] if self.flown else None
 
 
 @dataclass(frozen=True, slots=True)
