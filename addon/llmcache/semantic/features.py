@@ -82,7 +82,7 @@ def features(text: str) -> Features:
         terms=terms,
         content=frozenset(term for term in terms if term not in LINKS),
         frame=tuple(word for word in _terms(words, small=True) if word not in _VOID),
-        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text),
+        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or _unknown(written),
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
@@ -100,6 +100,8 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
         match token.kind:
             case "word" if token.text == "A" and place:
                 yield "a^"  # a letter that stands for something
+            case "word" if token.text in ROMANS and (token.text != "I" or _counted(tokens, place)):
+                yield f"#{ROMANS[token.text]}"
             case "word":
                 yield from _words(token.text)
             case "number":
@@ -112,6 +114,11 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
                 yield from _symbols(token.text)
             case _:
                 yield f"`{token.text}"
+
+
+def _counted(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the I at *place* is a number: `World War I`."""
+    return place > 0 and tokens[place - 1].text.lower() in _PARTS
 
 
 def _symbols(text: str) -> Iterator[str]:
@@ -212,6 +219,11 @@ def _is_date(words: Sequence[str], at: int) -> bool:
     return any(word[0] == "#" or word in {"in", "of", "last", "next", "since", "until"} for word in around)
 
 
+def _unknown(words: Sequence[str]) -> bool:
+    """Whether the language is not English: not one of its small words."""
+    return len(words) > _POINTS and _ENGLISH.isdisjoint(words)
+
+
 def _tense(words: Sequence[str]) -> str:
     if not _FUTURE.isdisjoint(words) and "not" not in words:
         return "future"
@@ -235,6 +247,18 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 _VOID = frozenset(listed("a an the is are was were am be been being do does did of one ones"))
+ROMANS = {
+    numeral: number
+    for number, numeral in enumerate(listed("I II III IV V VI VII VIII IX X XI XII XIII XIV XV"), start=1)
+    if numeral not in {"V", "X"}
+}
+_PARTS = frozenset(listed("war part chapter type phase volume act class level grade stage book section division"))
+_ENGLISH = frozenset(
+    listed(
+        "the is are does did has have can could will would should what which who when where why how and of for with my "
+        "your you it this that these at by from if there any some be been get not"
+    )
+)
 _RANKS = frozenset(("st", "nd", "rd", "th"))
 _EXACT = frozenset(("code", "path", "url", "mail", "flag"))
 LONGEST = 4_000

@@ -209,8 +209,17 @@ def _order(asked: Features, stored: Features) -> str:
         terms = tuple(pairs.get(term, term) for term in terms)
     if asked.role and stored.role and asked.role != stored.role and len(asked.content) > 1:
         return f"{asked.role} ≠ {stored.role}"
-    found = turned(terms, stored.terms, fixed=asked.kind == stored.kind == "yes" and not mine and not theirs)
+    if ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
+        return "active ≠ passive"
+    found = turned(terms, stored.terms, free=bool(mine or theirs) or _loose(asked, stored))
     return f"{found[0]} ≠ {found[1]}" if found else ""
+
+
+def _loose(asked: Features, stored: Features) -> bool:
+    """Whether the order of two questions may differ: a list, a noun before another in the place of `of`, or Chinese."""
+    if _LISTS & asked.words & stored.words:
+        return True
+    return bool(_NOUNS & (asked.words ^ stored.words)) or any("\u3040" <= term[0] <= "\u9fff" for term in asked.terms)
 
 
 def _unequal(mine: Iterable[str], theirs: Iterable[str]) -> str:
@@ -233,6 +242,9 @@ _FEW = 2
 """Words without counterpart beyond which the order of the others says nothing."""
 _WIDTH = 60
 _DATED = frozenset(("who", "what", "yes", "where"))
+_LISTS = frozenset(("and", "or", "vs", "between"))
+_NOUNS = frozenset(("of", "for", "in", "from", "with", "about", "on"))
+"""Where only one of two questions has such a word, the other may say `Kenya's capital` or `lunch ideas`."""
 _EITHER = frozenset(("1", "2"))
 """`How do I` and `how do you` ask the same."""
 _KNOWN = frozenset(("he", "she"))

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from .phrases import LINKS
 
 
-def turned(one: Sequence[str], other: Sequence[str], *, fixed: bool = False) -> tuple[str, str] | None:
+def turned(one: Sequence[str], other: Sequence[str], *, free: bool = False) -> tuple[str, str] | None:
     """Return what differs when *other* is not *one* with at most one block moved; None when it is.
 
-    With *fixed*, a moved block has to begin with a link, such as `in Excel`: who is asked whether `Tom is
-    Mary's father` is
-    not asked whether `Mary is Tom's`.
+    The block has to begin with a link, such as `in Excel`, or to be part of a date; with *free*, any block may move.
     Terms that the other side has not, or not as often, are left out first.
     """
     if one == other:
@@ -33,9 +31,13 @@ def turned(one: Sequence[str], other: Sequence[str], *, fixed: bool = False) -> 
         second.pop()
     first, second = first[begin:], second[begin:]
     moved = _SEAM + _SEAM.join(second) + _SEAM in _SEAM + _SEAM.join(first + first) + _SEAM
-    if moved and not (fixed and first[0] not in LINKS and second[0] not in LINKS):
+    if moved and (free or first[0] in LINKS or second[0] in LINKS or all(map(_dated, first))):
         return None
     return " ".join(first[:_SHOWN]), " ".join(second[:_SHOWN])
+
+
+def _dated(term: str) -> bool:
+    return term[0] == "#" or (term[:5] == "month" and term[5:].isdigit())
 
 
 _SEAM = "\0"

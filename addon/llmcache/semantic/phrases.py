@@ -200,7 +200,7 @@ IGNORED = frozenset(
         "ve re m oh uh um "
         "yeah @what @who @why @how @when @where @which @yes @will @can @must can could may might should must "
         "ought need "
-        "want able explain tell describe mean get got some any way thing things kind sort much my your our "
+        "want able explain describe mean get got some any way thing things kind sort much my your our "
         "to in on at for by as if that who whom whose which what why how when where with about from into "
         "than and or but "
         "myself yourself ourselves itself someone somebody anyone anybody one's still already yet too both either "
