@@ -46,6 +46,8 @@ KEYLESS = (
     "set that key, or record and replay with `scope: shared` in the configuration"
 )
 
+LEAK = "%d replies were not recorded because of secrets (see above); that fails the run"
+
 HINT = "clients that ignore HTTP_PROXY need --base-url, a provider on this machine needs --proxy-localhost"
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -123,7 +125,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
     )
     async with open_proxy(settings) as proxy:
         keyless = proxy.config.mode == "replay" and not os.environ.get("OPENAI_API_KEY")
-        if keyless and proxy.config.scope.mode == "credential":
+        if keyless and proxy.config.scope.mode == "credential" and proxy.config.cache.type != "cassette":
             log.warning(KEYLESS)
         with tempfile.TemporaryDirectory(prefix="aicache-") as folder:
             bundle = _client.write_bundle(Path(folder) / "ca-bundle.pem", [*_client.trusted(os.environ), proxy.ca])
@@ -138,6 +140,9 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             code = await _child(command, _client.environment(os.environ, way))
     if not args.quiet:
         _summary.show(proxy.stats, HINT)
+    if found := proxy.stats.stored["secret-found"]:
+        log.error(LEAK, found)
+        return code or 1
     return code
 
 
