@@ -12,21 +12,26 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "addon")]
 
-from llmcache.semantic.threshold import Threshold, safe  # noqa: E402 - the paths come first
+from llmcache.semantic.gate import judge  # noqa: E402 - the paths come first
+from llmcache.semantic.threshold import Threshold, safe  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from semantic_bench import data, fixed  # noqa: E402
+from semantic_bench import data, fixed, learned  # noqa: E402
 from semantic_bench.replay import Gate, Tally, Track  # noqa: E402
 
 screen = Console(width=None if sys.stdout.isatty() else 120)
 STREAMS = ("banking77", "clinc150")
-SWEEP = tuple(number / 100 for number in range(60, 100, 2))
+SWEEP = tuple(number / 100 for number in range(70, 100, 4))
 BUDGETS = (0.005, 0.01, 0.02, 0.05)
+ORDERS = 5
+THIN = 15
+"""Questions of each answer in a thinned stream."""
 
 
 def main() -> int:
@@ -34,11 +39,18 @@ def main() -> int:
     args = arguments().parse_args()
     folder = data.opened(args.data)
     began = time.perf_counter()
-    gate = no_gate if args.no_gate else the_gate()
-    threshold = pairs(folder, gate)
-    apart(folder, gate, threshold)
+    strict, facts = (no_gate, no_gate) if args.no_gate else (judge, loose)
+    threshold = pairs(folder, strict)
+    apart(folder, strict, threshold)
     for name in STREAMS:
-        streams(Track.of(folder.stream(name), gate))
+        stream = folder.stream(name)
+        orders = range(1 if args.quick else ORDERS)
+        first = Track.of(stream, facts)
+        static(replace(first, gate=strict, verdicts={}))
+        learn([first, *(Track.of(stream.shuffled(order), facts) for order in orders[1:])], (strict, no_gate))
+        if not args.quick:
+            learn([Track.of(stream.shuffled(order).thinned(THIN), facts) for order in orders], (strict, no_gate))
+        foreign(folder, first, facts)
     screen.print(f"took {time.perf_counter() - began:.0f} s")
     return 0
 
@@ -58,11 +70,9 @@ def no_gate(asked: str, stored: str) -> str | None:  # noqa: ARG001 - a `Gate`
     return None
 
 
-def the_gate() -> Gate:
-    """Return the gate of the product."""
-    from llmcache.semantic.gate import judge  # noqa: PLC0415 - not needed with --no-gate
-
-    return judge
+def loose(asked: str, stored: str) -> str | None:
+    """Refuse for facts alone, as before a policy that learns."""
+    return judge(asked, stored, strict=False)
 
 
 def pairs(folder: data.Folder, gate: Gate) -> float:
@@ -95,13 +105,49 @@ def apart(folder: data.Folder, gate: Gate, threshold: float) -> None:
     screen.print(f"follow-ups: {fixed.alone(questions, gate, threshold, contexts)} hits of {len(questions)}")
 
 
-def streams(track: Track) -> None:
-    """Print what static thresholds do on a stream."""
+def static(track: Track) -> None:
+    """Print what thresholds behind the strict gate do on a stream."""
     show(
-        f"{track.stream.name}: {len(track.stream.texts)} requests",
+        f"{track.stream.name}: {len(track.stream.texts)} requests, thresholds behind the strict gate",
         HEAD,
         (row(f"threshold {value:.2f}", track.replay(Threshold(value))) for value in SWEEP),
     )
+
+
+def learn(tracks: Sequence[Track], gates: Sequence[Gate]) -> None:
+    """Print what errorBudget does on a stream, beside the best threshold with or without the gate."""
+    show(
+        f"{tracks[0].stream.name}: errorBudget, median of {len(tracks)} orders",
+        ("budget", "hits", "least", "best threshold", "wrong/hits", "worst", "wrong hits", "wrong/requests", "saved"),
+        (
+            (
+                f"{one.budget:.1%}",
+                f"{one.middle(lambda tally: tally.hit_rate):.1%}",
+                f"{min(tally.hit_rate for tally in one.tallies):.1%}",
+                f"{one.best_static:.1%}",
+                f"{one.middle(lambda tally: tally.wrong_rate):.2%}",
+                f"{one.worst:.2%}",
+                " ".join(f"{tally.wrong}/{tally.hits}" for tally in one.tallies),
+                f"{one.middle(lambda tally: tally.wrong_requests):.2%}",
+                f"{one.middle(lambda tally: tally.saved):.1%}",
+            )
+            for one in learned.compared(tracks, gates, BUDGETS)
+        ),
+    )
+
+
+def foreign(folder: data.Folder, track: Track, gate: Gate) -> None:
+    """Print what a policy that learned from a stream makes of pairs of another kind, and how long it takes."""
+    for budget in BUDGETS[1::2]:
+        policy = learned.learning(budget)
+        track.replay(policy)
+        for name in ("adversarial", "covid"):
+            false, true = learned.strangers(policy, folder.pairs(name), gate)
+            screen.print(
+                f"learned from {track.stream.name}, {budget:.0%}, then {name}: {false} false, {true} true hits"
+            )
+    took = sorted(learned.seconds(policy, track, gate))
+    screen.print(f"a decision: median {took[len(took) // 2] * 1e6:.0f} µs, P99 {took[-len(took) // 100] * 1e6:.0f} µs")
 
 
 def row(name: str, tally: Tally) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ VERBS = {
     "rm": "remove single entries",
     "purge": "remove entries by model, host or age",
     "scrub": "take secrets out of a folder of recordings",
+    "tune": "what each similarity threshold would have done",
 }
 """Verb -> what it does; the module of the same name does it."""
 
