@@ -48,6 +48,34 @@ def test_where_they_are(tmp_path):
     assert config.load(None, {"store": "cassette"}).cache.path == Path("tests/recordings")
 
 
+@pytest.mark.parametrize(
+    ("ci", "text", "overrides", "mode", "said"),
+    [
+        pytest.param("", "", {}, "cache", "", id="at home"),
+        pytest.param("false", "", {}, "cache", "", id="CI=false"),
+        pytest.param("true", "", {}, "replay", "because `CI` is set", id="CI"),
+        pytest.param("1", "mode:", {}, "replay", "because `CI` is set", id="CI=1, mode empty"),
+        pytest.param("true", "mode: cache", {}, "cache", "is `cache` as you say", id="the file says otherwise"),
+        pytest.param("true", "", {"mode": "record"}, "record", "is `record` as you say", id="an option says otherwise"),
+        pytest.param("true", "mode: replay", {}, "replay", "", id="said all the same"),
+    ],
+)
+def test_ci_replays_unless_told_otherwise(tmp_path, monkeypatch, ci, text, overrides, mode, said):
+    """With recordings and `CI` nothing leaves, and one line says so; what the user says goes before it."""
+    monkeypatch.setenv("CI", ci)
+    file = tmp_path / "config.yaml"
+    file.write_text(f"cache: {{type: cassette}}\n{text}\n")
+    found = config.load(str(file), overrides)
+    assert found.mode == mode
+    assert [said in line for line in found.warnings] == ([True] if said else [])
+
+
+def test_ci_changes_nothing_for_other_stores(tmp_path, monkeypatch):
+    """Only recordings are replayed by themselves."""
+    monkeypatch.setenv("CI", "true")
+    assert (config.load(None).mode, config.load(None).warnings) == ("cache", ())
+
+
 def test_limits_are_not_for_recordings(tmp_path):
     """Settings that would remove recordings do nothing, and say so."""
     file = tmp_path / "config.yaml"

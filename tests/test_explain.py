@@ -60,21 +60,25 @@ async def test_the_nearest_has_the_fewest_differences() -> None:
     found = await nearest(json.dumps(identity(q="b", t=1)).encode(), each(far, near))
     assert found
     assert found[0].key == "near"
-    assert worded(found) == 'nearest recording near differs (recorded → now): body.q: "a" → "b"'
+    told = worded("near.yaml", found[1])
+    assert told == 'nearest recording near.yaml differs (recorded → now): body.q: "a" → "b"'
 
 
 async def test_another_key_is_said_in_words() -> None:
     """The digests of two credentials tell nobody anything."""
     other = identity(q="a") | {"scope": {"credential": "bb"}}
-    text = worded(await nearest(json.dumps(other).encode(), each(entry("k", identity(q="a")))))
+    found = await nearest(json.dumps(other).encode(), each(entry("k", identity(q="a"))))
+    assert found
+    text = worded("k", found[1])
     assert "another API key" in text
     assert "bb" not in text
 
 
 async def test_many_differences_are_counted() -> None:
     """The first few are named."""
-    found = await nearest(json.dumps(identity(**dict.fromkeys("abcde", 1))).encode(), each(entry("k", identity())))
-    assert worded(found).endswith(f"; and {5 - FIELDS} more")
+    found = await nearest(json.dumps(identity(**dict.fromkeys("abcdefg", 1))).encode(), each(entry("k", identity())))
+    assert found
+    assert worded("k", found[1]).endswith(f"; and {7 - FIELDS} more")
 
 
 async def test_nothing_comparable() -> None:
@@ -82,7 +86,6 @@ async def test_nothing_comparable() -> None:
     bare = Entry("k", "openai-chat", "h", "m", Form("json"), Reply(200, (), b""), 1.0)
     other = entry("o", identity() | {"dialect": "anthropic"})
     assert await nearest(json.dumps(identity()).encode(), each(bare, other)) is None
-    assert worded(None) == "nothing of this kind is recorded"
 
 
 async def test_a_large_store_is_not_read_whole() -> None:
@@ -97,6 +100,14 @@ async def test_a_large_store_is_not_read_whole() -> None:
 
     assert await nearest(json.dumps(identity(n=0)).encode(), many())
     assert seen == CANDIDATES
+
+
+async def test_a_search_that_takes_too_long_ends_with_what_it_has() -> None:
+    """Where the time is up the nearest so far is named; nothing seen yet means that the search goes on."""
+    far, near = entry("far", identity(q="a", t=0)), entry("near", identity(q="b", t=1))
+    found = await nearest(json.dumps(identity(q="b")).encode(), each(far, near), seconds=-1)
+    assert found
+    assert found[0].key == "far"
 
 
 async def test_a_store_that_breaks_in_the_middle_is_no_error() -> None:

@@ -7,9 +7,10 @@ A backend is one `case` here, with its driver imported inside the arm that chose
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from . import config
 from .answer import AnswerRule
@@ -27,6 +28,7 @@ from .rules import Rules
 from .scope import Scope, read_secret
 from .stats import Observation
 from .stores import Seal, Store
+from .telling import Teller
 
 if TYPE_CHECKING:
     from .stores.cassette import CassetteStore
@@ -50,7 +52,17 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
         similar = open_similar(settings, store, scope, given)
     seal, locks = open_seal(settings), open_locks(settings, store)
-    return Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
+    engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
+    if settings.cache.type == "cassette":
+        engine.recordings = cast("CassetteStore", store)
+        engine.tell = Teller(_to_stderr, os.environ)
+    return engine
+
+
+def _to_stderr(text: str) -> None:
+    """Write *text* to what is stderr now, at once."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def open_locks(settings: config.Config, store: Store) -> Locks | None:

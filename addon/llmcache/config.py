@@ -7,6 +7,7 @@ It opens nothing but that file, and it does not know what the settings do: `buil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -105,7 +106,7 @@ class Config:
     """Everything the user decided; `Config()` is what an empty file means."""
 
     mode: str = "cache"
-    """`cache`, `record`, `replay` or `off`."""
+    """`cache`, `record`, `replay` or `off`; by default `cache`, and `replay` for recordings where `CI` is set."""
     compat: str = "none"
     """`none`, or `higress` for its key rule and its templates."""
     scope: Scope = field(default_factory=Scope)
@@ -193,7 +194,7 @@ def _read(root: Section) -> Config:
     embedding = read_embedding(root.section("embedding")) if root.ask("embedding") else None
     semantic = _read_semantic(root, compat)
     return Config(
-        mode=root.read("mode", "cache", choice("cache", "record", "replay", "off")),
+        mode=_read_mode(root, stored),
         compat=compat,
         scope=read_scope(root),
         namespace=read_namespace(root),
@@ -223,6 +224,17 @@ def _read(root: Section) -> Config:
         policy=read_policy(root),
         explicit=frozenset(root.changed),
     )
+
+
+def _read_mode(root: Section, stored: Cache) -> str:
+    """Read the mode; recordings under CI are replayed, unless the file or an option says otherwise."""
+    strict = stored.type == "cassette" and os.environ.get("CI", "").lower() not in NO
+    mode = root.read("mode", "replay" if strict else "cache", choice("cache", "record", "replay", "off"))
+    if strict and not root.has("mode"):
+        root.warning("mode", "is `replay`, because `CI` is set and the store is recordings; another has to be said")
+    elif strict and mode != "replay":
+        root.warning("mode", f"is `{mode}` as you say, although `CI` is set and the store is recordings")
+    return mode
 
 
 def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
@@ -325,6 +337,8 @@ def speed(node: yaml.Node) -> float:
     return value
 
 
+NO = ("", "0", "false", "no", "off")
+"""What `CI` says where there is none."""
 PATIENCE = {"redis": 50}
 """Milliseconds that a call waits for each type of store by default; where it is not named, 1000."""
 UPSTREAM_TOOL_CALLS_PATH = "choices.0.delta.content.tool_calls"

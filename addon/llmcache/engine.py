@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import explain, fingerprint, wire
+from . import fingerprint, wire
 from .asked import Far
 from .capture import Exchange
 from .chat import (
@@ -35,6 +35,7 @@ from .chat import (
 from .control import NOTHING, Control
 from .crowd import Client, Crowd, Followed, Locks
 from .freshness import Refreshes, overdue, too_old
+from .missing import Missing, Recordings, missing
 from .recorder import INLINE, Recorder, Ticket
 from .rules import Rules
 from .scope import Scope
@@ -68,6 +69,10 @@ class Engine:
     """None where only exact answers are wanted."""
     locks: Locks | None = None
     """None where each process asks by itself."""
+    recordings: Recordings | None = None
+    """The store, where it is a folder of recordings."""
+    tell: Callable[[Missing], None] = lambda _: None
+    """Told of each call that is refused for want of a recording."""
     _told_of_seal: bool = False
     _failing: str = ""
     """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
@@ -168,9 +173,9 @@ class Engine:
         if isinstance(found, Hit):
             ticket = Ticket(dialect, call, key, identity, shown, "refresh", control)
             return (found, None) if self.replaying else self._by_age(found, ticket)
-        if self.replaying:
-            return await self._refuse(call, identity, found), None
         ticket = Ticket(dialect, call, key, identity, shown, found, control)
+        if self.replaying:
+            return await self._refuse(ticket), None
         if self.similar and found in ("unknown", "no-cache") and not control.exact:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket
@@ -296,13 +301,10 @@ class Engine:
             return dialect.convert(entry.reply, entry.form, call.form)
         return await asyncio.to_thread(dialect.convert, entry.reply, entry.form, call.form)
 
-    async def _refuse(self, call: Call, identity: bytes, reason: str) -> Refusal:
-        what = f"no recording for {call.dialect} {call.model or call.path} at {call.request.host}"
-        if reason != "unknown":
-            return Refusal(f"{what}: {reason}")
-        if self.seal:
-            return Refusal(f"{what}; recordings are sealed (`cache.encrypt`), so the nearest cannot be told")
-        return Refusal(f"{what}; {explain.worded(await explain.nearest(identity, self.store.scan()))}")
+    async def _refuse(self, ticket: Ticket) -> Refusal:
+        found = await missing(ticket, None if self.seal else self.store, self.recordings)
+        self.tell(found)
+        return Refusal(found.message, ticket.reason)
 
     def rescue(self, ticket: Ticket, fallback: Hit, status: int = 0, seconds: float = 0.0) -> Hit:
         """Return the answer where the provider failed with *status*, or cannot be reached; the ticket is done with."""

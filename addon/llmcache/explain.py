@@ -7,14 +7,15 @@ Nothing near is ever served: this only words a refusal.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from .chat import BackendError, Entry
 
 CANDIDATES = 500
 """Recordings looked at for one refusal, newest first: a bound on how long a refusal takes."""
-FIELDS = 3
+FIELDS = 5
 """Differing fields that a message names."""
 SHORT = 60
 """Characters of a value that a message shows."""
@@ -25,9 +26,15 @@ Difference = tuple[str, str, str]
 """(path, recorded, now); values are short JSON texts, `-` where there is none."""
 
 
-async def nearest(identity: bytes, recordings: AsyncIterator[Entry]) -> tuple[Entry, list[Difference]] | None:
-    """Return the recording of the same dialect that differs least, and where it differs; None without one."""
+async def nearest(
+    identity: bytes, recordings: AsyncIterator[Entry], seconds: float | None = None
+) -> tuple[Entry, list[Difference]] | None:
+    """Return the recording of the same dialect that differs least, and where it differs; None without one.
+
+    After *seconds* the nearest of those seen so far is good enough.
+    """
     now = json.loads(identity)
+    until = None if seconds is None else time.monotonic() + seconds
     best: tuple[Entry, list[Difference]] | None = None
     seen = 0
     try:
@@ -36,7 +43,7 @@ async def nearest(identity: bytes, recordings: AsyncIterator[Entry]) -> tuple[En
             if found is not None and (best is None or len(found) < len(best[1])):
                 best = entry, found
             seen += 1
-            if seen == CANDIDATES:
+            if seen == CANDIDATES or (until is not None and best and time.monotonic() > until):
                 break
     except BackendError:
         return best
@@ -68,17 +75,15 @@ def differences(recorded: Any, now: Any, path: str = "") -> Iterator[Difference]
             yield path, _short(recorded), _short(now)
 
 
-def worded(found: tuple[Entry, list[Difference]] | None) -> str:
-    """Return the end of a refusal's message: the nearest recording and its first differing fields."""
-    if found is None:
-        return "nothing of this kind is recorded"
-    entry, fields = found
-    named = "; ".join(_named(*field) for field in fields[:FIELDS])
+def worded(nearest: str, fields: Sequence[Difference]) -> str:
+    """Return which recording is nearest and its first differing fields, in one line."""
+    named = "; ".join(told(*field) for field in fields[:FIELDS])
     more = f"; and {len(fields) - FIELDS} more" if len(fields) > FIELDS else ""
-    return f"nearest recording {entry.key[:12]} differs (recorded → now): {named}{more}"
+    return f"nearest recording {nearest} differs (recorded → now): {named}{more}"
 
 
-def _named(path: str, recorded: str, now: str) -> str:
+def told(path: str, recorded: str, now: str) -> str:
+    """Return one difference for people."""
     if path == "scope.credential":  # its digests tell nobody anything
         return "it was recorded with another API key (`scope: shared` would let keys share answers)"
     return f"{path}: {recorded} → {now}"

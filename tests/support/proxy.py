@@ -40,7 +40,13 @@ class Mitmdump:
         self.ports: list[int] = []
         self._modes = len(modes)
         self._fresh: queue.Queue[str | None] = queue.Queue()
-        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1", **(env or {})}
+        environment = {
+            **os.environ,
+            "CI": "",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "PYTHONUNBUFFERED": "1",
+            **(env or {}),
+        }
         self.process = subprocess.Popen(
             [*command, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
         )

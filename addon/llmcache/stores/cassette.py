@@ -19,7 +19,7 @@ from ..chat import BackendError, Entry
 from . import cassette_file as files
 from . import is_over
 from .cassette_index import Held, Index, Stamp, stamp_of
-from .cassette_name import candidates
+from .cassette_name import by_likeness, candidates
 from .cassette_sides import Blobs
 from .cassette_write import write_whole
 from .lane import Lane
@@ -105,6 +105,18 @@ class CassetteStore:
     async def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first; what comes meanwhile is not seen."""
         for held in await self._run(self._listed):
+            entry = await self._run(self._load, held)
+            if entry is not None and not is_over(entry, self._clock()):
+                yield entry
+
+    def place(self, entry: Entry) -> str:
+        """Return the file of *entry*, from the working folder on; empty when it is not there any more."""
+        held = next((each for each in self._index.keys.get(entry.key, ()) if _same(each, entry)), None)
+        return shown(self.folder / held.path) if held else ""
+
+    async def near(self, path: str) -> AsyncIterator[Entry]:
+        """Yield live recordings, those first whose files are called most like *path* (from the folder on)."""
+        for held in await self._run(self._by_likeness, path):
             entry = await self._run(self._load, held)
             if entry is not None and not is_over(entry, self._clock()):
                 yield entry
@@ -248,6 +260,11 @@ class CassetteStore:
         self._index.drop(held.path)
         (self.folder / held.path).unlink(missing_ok=True)
 
+    def _by_likeness(self, path: str) -> list[Held]:
+        self._index.refresh()
+        files = dict(self._index.files)
+        return [files[each] for each in by_likeness(path, files)]
+
     def _listed(self) -> list[Held]:
         self._index.refresh()
         return list(self._index.newest_first())
@@ -267,6 +284,12 @@ class CassetteStore:
         for held in chosen:
             self._remove(held)
         return len(chosen)
+
+
+def shown(path: Path) -> str:
+    """Return *path* for people: from the working folder on, where it is inside."""
+    whole, here = path.absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _same(held: Held, entry: Entry) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from ..chat import Entry
@@ -25,6 +25,12 @@ def candidates(entry: Entry) -> Iterator[str]:
     )
     for length in (8, 16, 40):
         yield "/".join([*parts, f"{'-'.join(filter(None, (words, digest[:length])))}{number}.yaml"])
+
+
+def by_likeness(path: str, others: Iterable[str]) -> list[str]:
+    """Return *others*, those first that have most words of *path*; equal ones in their order."""
+    words = frozenset(_WORD.findall(path))
+    return sorted(others, key=lambda other: -len(words.intersection(_WORD.findall(other))))
 
 
 def lane(request: bytes) -> str:
