@@ -77,7 +77,7 @@ class World:
         self.now = 1000.0
         stale = Stale(if_error, while_revalidate)
         self.store = MemoryStore(100, 10**7, "lru", clock=lambda: self.now)
-        rules = Rules(mode=mode, stale=stale, admission=Admission(ttl=10, keep=stale.keep))
+        rules = Rules(mode=mode, flights=0, stale=stale, admission=Admission(ttl=10, keep=stale.keep))
         self.seen: list[Any] = []
         self.engine = Engine(self.store, Scope(b"s"), rules, self.seen.append, clock=lambda: self.now)
 
@@ -107,8 +107,10 @@ async def test_without_windows_an_expired_answer_is_gone() -> None:
     """As it always was: the store itself has it no longer."""
     made = await world()
     made.now += 10
-    assert await made.store.get((await made.ask())[1].key) is None  # type: ignore[union-attr]
-    assert (await made.ask())[0] == Miss("unknown")
+    outcome, ticket = await made.ask()
+    assert outcome == Miss("unknown")
+    assert ticket
+    assert await made.store.get(ticket.key) is None
 
 
 async def test_stale_if_error() -> None:

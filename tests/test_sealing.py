@@ -121,7 +121,7 @@ async def recorded(engine: Engine, asked: Request) -> None:
 
 def engine_of(store: Any, **rules: Any) -> Engine:
     """Return an engine that seals."""
-    return Engine(store, Scope(b"secret"), Rules(deadline=5, **rules), seal=SEALER)
+    return Engine(store, Scope(b"secret"), Rules(deadline=5, flights=0, **rules), seal=SEALER)
 
 
 async def test_a_database_tells_nothing(tmp_path: Path) -> None:

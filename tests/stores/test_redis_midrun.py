@@ -45,7 +45,7 @@ def store_at(url: str, timeout: float = 5.0, deadline: float = 5.0) -> RedisStor
 
 def engine_at(url: str, deadline: float = DEADLINE) -> Engine:
     """Return an engine before the Redis at *url*."""
-    return Engine(store_at(url, deadline=deadline), Scope(None), Rules(deadline=deadline))
+    return Engine(store_at(url, deadline=deadline), Scope(None), Rules(deadline=deadline, flights=0))
 
 
 async def ask(engine: Engine, text: str = "hi") -> Any:
