@@ -81,3 +81,9 @@ def test_rare_outcomes_stand_for_all_that_is_as_certain():
     wrong = np.concatenate([random.random(10_000) < 0.02, random.random(1000) < 0.3]).astype(float)
     wrong[:10_000][random.random(10_000) > 0.1] = np.nan
     assert estimator.bounds(scores, wrong, 1.645)[-1].wrong == pytest.approx((0.02 * 10 + 0.3) / 11, abs=0.01)
+
+
+def test_a_spotless_record_must_be_long_enough():
+    """However sure the model is, fewer outcomes than would bound a clean record allow nothing."""
+    for count, found in ((250, False), (300, True)):
+        assert found == (estimator.cutoff(np.full(count, 20.0), np.zeros(count), 0.01, 1.645) is not None)

@@ -130,5 +130,16 @@ def bounds(scores: Floats, wrong: Floats, deviations: float) -> list[Bound]:
 
 
 def cutoff(scores: Floats, wrong: Floats, budget: float, deviations: float) -> Bound | None:
-    """Return the least certain cutoff whose bound keeps the budget; None while there is none."""
-    return next((one for one in reversed(bounds(scores, wrong, deviations)) if one.bound <= budget), None)
+    """Return the least certain cutoff whose bound keeps the budget; None while there is none.
+
+    So many outcomes are asked for that Wilson's interval would bound a record without any wrong one: the prior of
+    the strata speaks for the model, and where answers seldom return the model is not to be believed.
+    """
+    return next(
+        (
+            one
+            for one in reversed(bounds(scores, wrong, deviations))
+            if one.bound <= budget and upper(0, one.outcomes, deviations) <= budget
+        ),
+        None,
+    )
