@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import assert_never
+from weakref import WeakKeyDictionary
 
 import aicache_flows as flows
 from llmcache import config, status, wire
@@ -26,7 +27,8 @@ from llmcache.pace import paced
 from llmcache.recorder import Ticket
 from llmcache.stage import Play
 from llmcache.stats import Observation, Stats
-from mitmproxy import ctx, exceptions, http
+from llmcache.trust import Distrust
+from mitmproxy import connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 
@@ -47,6 +49,9 @@ class AiCache:
         self._started = False
         self._ready = asyncio.Event()
         """Set once the engine is there: mitmproxy listens a moment before it calls `running`."""
+        self._distrust = Distrust()
+        self._agents: WeakKeyDictionary[connection.Client, str] = WeakKeyDictionary()
+        """What clients that asked for a tunnel call themselves."""
 
     # ---- options
 
@@ -125,6 +130,19 @@ class AiCache:
             calls_log.info("%s", seen.line())
 
     # ---- hooks, in the order of a flow
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Remember what the client calls itself, which is not known any more when its handshake fails."""
+        if agent := flow.request.headers.get("user-agent", ""):
+            self._agents[flow.client_conn] = flows.printable(agent)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Name the remedy of a client that does not trust our certificate."""
+        client = data.context.client
+        host = client.sni or str((data.context.server.address or ("?",))[0])
+        agent, address = self._agents.get(client, ""), str((client.peername or ("?",))[0])
+        if words := self._distrust.words(address, agent, host, client.error or "", str(flows.authority())):
+            log.warning("%s", words)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer the call from the store, or let it go upstream with a ticket."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
+from pathlib import Path
 
 from llmcache import capture, status, wire
 from llmcache.capture import Tee, value
@@ -54,6 +55,16 @@ def fields(message: http.Message) -> Headers:
 def _field(raw: tuple[bytes, bytes]) -> tuple[str, str]:
     """Return one header as text; a client sends nearly the same ones with each call."""
     return raw[0].decode("latin-1").lower(), raw[1].decode("utf-8", "surrogateescape")
+
+
+def printable(text: str) -> str:
+    """Return what a client calls itself so that it can stand in a log line."""
+    return "".join(letter for letter in text[:80] if letter.isprintable())
+
+
+def authority() -> Path:
+    """Return the file of the certificate that clients have to trust."""
+    return Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
 
 
 def own_headers(flow: http.HTTPFlow, request: Request) -> bool:

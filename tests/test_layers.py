@@ -35,6 +35,7 @@ FLOORS = (
         "breaker",
         "httpclient",
         "ledger",
+        "trust",
     },
     {
         "wire",
