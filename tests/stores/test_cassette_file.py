@@ -226,6 +226,16 @@ def test_the_head_alone():
     assert head.entry == replace(rounded(ENTRY), request=b"", reply=head.entry.reply)
 
 
+def test_texts_that_look_like_parts_of_the_file():
+    """A text with lines as the file itself has them is told from them."""
+    text = "x\nreply:\nevents:\n  events:\n    - data: {}\n      data: {}\ndata: {}\n"
+    request = canonical({"aicache": 1, "body": {"deep": {"er": text}, "events": [{"data": {}}]}})
+    for body, kind in ((canonical({"a": text}), "json"), (text.encode(), "raw"), (text.encode(), "sse")):
+        asked = {"request": request, "key": fingerprint.key(request), "question": text}
+        round_trip(replace(stream(body, kind), **asked))
+        round_trip(replace(stream(b'data: "aicache-line-0"\n\ndata: {"a":1}\n\n'), **asked))
+
+
 SLIPS = {
     "no key": ("key:", "kez:", 1, "key is missing|`key`"),
     "other format": ("aicache: 1\nkey", "aicache: 2\nkey", 1, "format 2"),
