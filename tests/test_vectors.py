@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from llmcache import build, config
+from llmcache import build_similar, config
 from llmcache.index.remote import RemoteIndex
 
 REST = "threshold: 0.9, thresholdRelation: gt"
@@ -74,7 +74,7 @@ def test_what_is_missing(read, block, problem):
 async def test_each_store_is_opened(read, kind):
     """Each type gives an index on the store that it names, which has not been asked for anything yet."""
     settings = read(f"type: {kind}, url: 'http://127.0.0.1:1', collectionID: c, apiKey: secret, timeout: 500")
-    index = build.open_index(settings)
+    index = build_similar.open_index(settings)
     assert isinstance(index, RemoteIndex)
     assert f"<RemoteIndex {NAMES[kind]}: not opened yet>" == repr(index)
     [problem] = await index.check()
