@@ -265,3 +265,22 @@ async def test_the_file_lies_beside_the_store(tmp_path):
     assert (tmp_path / "my-vectors.db").exists()
     config.write_text(f"cache: {{type: memory}}\n{block}")
     assert repr(open_index(load(str(config)))) == "<LocalIndex in memory, 0 partitions loaded>"
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("type: usearch", "<LocalIndex in memory"),
+        ("type: redis, url: 'redis://h'", "<RedisIndex <Link redis://h:6379"),
+        ("type: tair, serviceHost: h, collectionID: c", "<TairIndex c of <Link redis://h:6379"),
+        ("type: pgvector, url: 'postgresql://h/d', collectionID: c", "<PgvectorIndex pgvector index c"),
+    ],
+)
+async def test_each_type_is_opened(tmp_path, block, expected):
+    """The configuration names the index that is opened, which connects to nothing yet."""
+    config = tmp_path / "c.yaml"
+    rest = "threshold: 0.9, thresholdRelation: gt}\nembedding: {type: ollama}\ncache: {type: memory}\n"
+    config.write_text(f"vector: {{{block}, {rest}")
+    index = open_index(load(str(config)))
+    assert repr(index).startswith(expected)
+    await index.close()
