@@ -59,7 +59,7 @@ def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rul
         neighbors=vector.top_k,
         deadline=settings.deadlines.embed / 1000,
         carry=not settings.exact,
-        sort=lambda question: (policy.rules.exact(question, shared=shared), policy.rules.max_age(question)),
+        sort=lambda question: policy.rules.sort(question, shared=shared),
     )
     return Similar(Nearby(embedder, open_index(settings), lessons, store, rules), given.question, scope)
 
