@@ -160,6 +160,7 @@ class AiCache:
 
     async def _request(self, engine: Engine, flow: http.HTTPFlow) -> None:
         host = flows.destination(flow)
+        lane = flows.take_lane(flow) if engine.recordings else ""
         path, _, query = flow.request.path.partition("?")
         dialect = engine.claims(flow.request.method, host, path)
         if dialect is None:
@@ -172,7 +173,7 @@ class AiCache:
             return
         request, reason = flows.read_request(flow, host, path, query, engine.rules.max_request)
         skip = flows.own_headers(flow, request)
-        control = read_control(request.headers)
+        control = read_control(request.headers, lane)
         if reason or skip:
             await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
         else:

@@ -11,7 +11,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from llmcache import capture, status, wire
+from llmcache import capture, lanes, status, wire
 from llmcache.capture import Tee, value
 from llmcache.chat import Headers, Hit, Request, WireError
 from llmcache.engine import Engine
@@ -65,6 +65,15 @@ def printable(text: str) -> str:
 def authority() -> Path:
     """Return the file of the certificate that clients have to trust."""
     return Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
+
+
+def take_lane(flow: http.HTTPFlow) -> str:
+    """Take the lane off the front of the flow's path, which is not the provider's; return its name as written."""
+    path = flow.request.path.partition("?")[0]
+    lane, rest = lanes.split(path)
+    if lane:
+        flow.request.path = flow.request.path[len(path) - len(rest) :]
+    return lane
 
 
 def own_headers(flow: http.HTTPFlow, request: Request) -> bool:

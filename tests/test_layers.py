@@ -16,6 +16,7 @@ FLOORS = (
     {"chat"},
     {
         "framing",
+        "lanes",
         "leaks",
         "multipart",
         "eventstream",

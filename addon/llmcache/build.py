@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .stores.redis import RedisStore
     from .stores.redis_records import Records
     from .stores.sqlite import SqliteStore
+    from .stores.turns import Turns
 
 
 def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
@@ -45,7 +46,9 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
     Raises `BackendError` when the scope key cannot be read, or a recording.
     """
-    store, scope, given = open_store(settings), open_scope(settings), rules(settings)
+    opened, scope, given = open_store(settings), open_scope(settings), rules(settings)
+    recordings = open_turns(settings, cast("CassetteStore", opened)) if settings.cache.type == "cassette" else None
+    store: Store = recordings or opened
     similar = None
     if settings.enable_semantic_cache and settings.mode == "cache":
         from .build_similar import open_similar  # noqa: PLC0415 - see the module's docstring
@@ -53,10 +56,17 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
         similar = open_similar(settings, store, scope, given)
     seal, locks = open_seal(settings), open_locks(settings, store)
     engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
-    if settings.cache.type == "cassette":
-        engine.recordings = cast("CassetteStore", store)
-        engine.tell = Teller(_to_stderr, os.environ)
+    if recordings:
+        engine.recordings, engine.tell = recordings, Teller(_to_stderr, os.environ)
     return engine
+
+
+def open_turns(settings: config.Config, folder: CassetteStore) -> Turns:
+    """Return the recordings in *folder*, several of one call in their order. Only in replay may they run out."""
+    from .stores.turns import Turns  # noqa: PLC0415 - see the module's docstring
+
+    repeat = settings.replay.exhausted == "repeat" or settings.mode != "replay"
+    return Turns(folder, repeat=repeat, renew=settings.mode == "record")
 
 
 def _to_stderr(text: str) -> None:

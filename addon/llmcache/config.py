@@ -99,6 +99,8 @@ class Replay:
     """0: at once, in one block; 1: as they came; n: n times as fast."""
     max_gap: int = 0
     """Milliseconds that one pause may last at the most; 0 for any."""
+    exhausted: str = "repeat"
+    """What a call gets that comes more often than it was recorded: `repeat` the last answer, or `refuse`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,8 @@ def _read_flights(block: Section, store: str) -> Flights:
 
 
 def _read_replay(block: Section) -> Replay:
-    return Replay(block.read("speed", 0.0, speed), block.read("maxGap", 0, milliseconds))
+    exhausted = block.read("exhausted", "repeat", choice("repeat", "refuse"))
+    return Replay(block.read("speed", 0.0, speed), block.read("maxGap", 0, milliseconds), exhausted)
 
 
 def _read_limits(block: Section) -> Limits:

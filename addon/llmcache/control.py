@@ -1,4 +1,4 @@
-"""What one request asks of the cache: `x-aicache-control` and `x-aicache-feedback`, read into a frozen value.
+"""What one request asks of the cache: `x-aicache-control`, `-feedback` and `-scope`, read into a frozen value.
 
 Directives are separated by commas, as in `Cache-Control` (RFC 9111 section 5.2), and are the README's.
 A directive that is not known is ignored, as the RFC wants it, and the log says so once for each name.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import lanes
 from .chat import Headers
 
 log = logging.getLogger("aicache.control")
@@ -41,6 +42,8 @@ class Control:
     """Seconds that the reply is served, instead of what the configuration says; at least 1."""
     namespace: str = ""
     """A part of the configured namespace, for those who name the same one."""
+    lane: str = ""
+    """The test that the call belongs to; another one's recordings are not for it."""
     wrong: bool = False
     """The answer that this call got was wrong: it is evicted, and the call goes upstream."""
     malformed: bool = False
@@ -55,15 +58,21 @@ class Control:
 NOTHING = Control()
 
 
-def read_control(headers: Headers) -> Control:
-    """Return what the request with these *headers* asks for; the log says what of it nobody knows."""
+def read_control(headers: Headers, lane: str = "") -> Control:
+    """Return what the request with these *headers* asks for; the log says what of it nobody knows.
+
+    *lane* is the one that its path named, if any; one by header must be the same.
+    """
     values = [value for name, value in headers if name == HEADER]
     feedback = [value.strip().lower() for name, value in headers if name == FEEDBACK]
-    if not values and not feedback:
+    named = {lanes.named(text) for text in [value for name, value in headers if name == lanes.HEADER] + [lane] if text}
+    if not (values or feedback or named):
         return NOTHING
     control, strangers = parse(",".join(values))
     _warn_of(strangers)
-    return replace(control, wrong="wrong" in feedback, malformed=control.malformed or feedback not in ([], ["wrong"]))
+    malformed = control.malformed or feedback not in ([], ["wrong"]) or len(named) > 1 or None in named
+    chosen = next((name for name in named if name), "")
+    return replace(control, lane=chosen, wrong="wrong" in feedback, malformed=malformed)
 
 
 def parse(text: str) -> tuple[Control, list[str]]:

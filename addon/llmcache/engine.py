@@ -143,6 +143,8 @@ class Engine:
         """Return why the cache cannot do what *control* asks, or nothing."""
         if control.malformed:
             return "control-malformed"
+        if control.lane and self.rules.higress_prefix is not None:
+            return "scope-not-allowed"
         allowed = self.rules.header_namespaces and self.rules.higress_prefix is None
         return "namespace-not-allowed" if control.namespace and not allowed else ""
 
@@ -159,7 +161,7 @@ class Engine:
             return self._pass("no-question"), None
         if self.rules.never_cache and (rule := self.rules.never_cache(question)):
             return self._pass(f"never-cache-{rule}"), None
-        identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace))
+        identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace, control.lane))
         shown = self.rules.redactor.text(question, identity)
         prefix = self.rules.higress_prefix
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
@@ -173,12 +175,19 @@ class Engine:
         if isinstance(found, Hit):
             ticket = Ticket(dialect, call, key, identity, shown, "refresh", control)
             return (found, None) if self.replaying else self._by_age(found, ticket)
-        ticket = Ticket(dialect, call, key, identity, shown, found, control)
+        ticket = Ticket(
+            dialect, call, key, identity, shown, found, control, sequence=self._number(key, identity, found)
+        )
         if self.replaying:
             return await self._refuse(ticket), None
         if self.similar and found in ("unknown", "no-cache") and not control.exact:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket
+
+    def _number(self, key: str, identity: bytes, found: str) -> int:
+        """Return which of several identical calls this is, in a run that records them; numbered as they arrive."""
+        recording = self.recordings if found == "record" else None
+        return recording.number(self.rules.scrub(identity) or key) if recording else 0
 
     async def _reported(self, call: Call, key: str, identity: bytes, question: str, control: Control) -> None:
         """Evict the answer that was reported wrong, and see to it that it answers no near question either."""
@@ -269,7 +278,7 @@ class Engine:
                 return self._failed(str(error))
             self._works("reading")
         if entry is None:
-            return "unknown"
+            return self.recordings.absent(key) if self.recordings else "unknown"
         return await self._opened(entry, identity, self.seal) if self.seal else entry
 
     async def _got(self, key: str) -> Entry | None:

@@ -16,8 +16,8 @@ VERSION = 1
 """Raised whenever the same call would get another key; old entries are then simply not found."""
 
 
-def identity(call: Call, scope: Scope, asked: str = "") -> bytes:
-    """Return the identity of *call* as canonical JSON; no credential is in it. *asked*: see `Scope.of`."""
+def identity(call: Call, scope: Scope, asked: str = "", lane: str = "") -> bytes:
+    """Return the identity of *call* as canonical JSON; no credential is in it. *asked*, *lane*: see `Scope.of`."""
     request = call.request
     return canonical(
         {
@@ -28,7 +28,7 @@ def identity(call: Call, scope: Scope, asked: str = "") -> bytes:
             "path": call.path,
             "query": [list(pair) for pair in call.query],
             "headers": dict(call.headers),
-            "scope": scope.of(request, asked),
+            "scope": scope.of(request, asked, lane),
             "body": call.content,
         }
     )

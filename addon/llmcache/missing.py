@@ -25,6 +25,12 @@ SECONDS = 0.02
 class Recordings(Protocol):
     """What a folder of recordings knows beyond a store."""
 
+    def number(self, key: str) -> int:
+        """Return which call of *key* this is, from 0 on; each question counts one."""
+
+    def absent(self, key: str) -> str:
+        """Return why there is no recording: `unknown`, or `exhausted` where all of them were served."""
+
     def place(self, entry: Entry) -> str:
         """Return the file of *entry*, from the working folder on; empty when it is not there any more."""
 

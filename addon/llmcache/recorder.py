@@ -49,6 +49,8 @@ class Ticket:
     """What the request asked of the cache."""
     fallback: Hit | None = None
     """The expired answer that may be served where the provider fails."""
+    sequence: int = 0
+    """Which of several identical calls of a run that records; 0 for the first."""
     asked: Asked | None = None
     """What was near, for the semantic tier to learn from the reply."""
     flown: list[Flight] = field(default_factory=list, compare=False, repr=False)
@@ -227,6 +229,7 @@ class Recorder:
             request=ticket.identity,
             path=call.path,
             question=ticket.question[:QUESTION_SHOWN],
+            sequence=ticket.sequence,
             fresh=now + ttl if ttl and keep else None,
         )
 

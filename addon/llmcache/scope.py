@@ -28,15 +28,17 @@ class Scope:
     hosts: tuple[tuple[str, str], ...] = ()
     """(glob on the provider's name, namespace); the first that fits counts."""
 
-    def of(self, request: Request, asked: str = "") -> dict[str, str]:
-        """Return the scope of *request*: its namespace, the one *asked* for inside that, and the credential's digest.
+    def of(self, request: Request, asked: str = "", lane: str = "") -> dict[str, str]:
+        """Return the scope of *request*: namespace, the one *asked* for inside that, *lane*, the credential's digest.
 
-        The two namespaces are two fields: whatever a request asks for, it stays inside the one that is configured.
+        Each is a field of its own: whatever a request asks for, it stays inside the namespace that is configured.
         """
         namespace = next((name for glob, name in self.hosts if fnmatchcase(request.host, glob)), self.namespace)
         scope = {"namespace": namespace} if namespace else {}
         if asked:
             scope["asked"] = asked
+        if lane:
+            scope["lane"] = lane
         if self.secret is not None:
             digest = blake2b(credential(request).encode("utf-8", "surrogatepass"), key=self.secret, digest_size=16)
             scope["credential"] = digest.hexdigest()

@@ -50,6 +50,9 @@ SYSTEM_BUNDLES = (
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
+LANES = "AICACHE_LANES"
+"""Tells the pytest plugin that it may put a lane into base URLs: our own one, or 1 where there is none."""
+
 DUMMY_KEY = "aicache-replay"
 """Stands in for an API key that is not needed, because SDKs refuse to start without one."""
 
@@ -130,6 +133,8 @@ class Way:
     """The base URL for OpenAI clients; empty leaves theirs."""
     localhost: bool = False
     """Whether calls to this machine go through the proxy too."""
+    lanes: bool = False
+    """Whether a lane at the front of a path is understood."""
     keyless: bool = False
     """Whether a key is needed only for SDKs to start."""
 
@@ -142,6 +147,8 @@ def environment(env: Mapping[str, str], way: Way) -> dict[str, str]:
     changed["NODE_USE_ENV_PROXY"] = "1"  # Node reads proxy variables since 22.21 and 24, and only with this
     if way.base:
         changed |= {"OPENAI_BASE_URL": way.base, "OPENAI_API_BASE": way.base}
+    if way.lanes:
+        changed[LANES] = way.base or "1"
     if way.keyless:
         changed["OPENAI_API_KEY"] = DUMMY_KEY
     return {**env, **changed}

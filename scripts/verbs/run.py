@@ -135,6 +135,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                 bundle,
                 base=base.local(proxy.ports[1]) if base else "",
                 localhost=args.proxy_localhost,
+                lanes=proxy.config.cache.type == "cassette",
                 keyless=keyless,
             )
             code = await _child(command, _client.environment(os.environ, way))

@@ -46,9 +46,14 @@ async def record(engine: Engine, asked: Request, answer: str) -> None:
     """Let *asked* go upstream, where *answer* is the answer, and wait until it is stored."""
     outcome, ticket = await look(engine, asked)
     assert isinstance(outcome, Miss)
-    raw = json.dumps(chat_json(answer)).encode()
-    engine.record(ticket, Exchange(200, (("content-type", "application/json"),), ((1, raw),), 0.1, streamed=False))
+    engine.record(ticket, answered(answer))
     await engine.settled()
+
+
+def answered(text: str) -> Exchange:
+    """Return a reply from upstream that says *text*."""
+    raw = json.dumps(chat_json(text)).encode()
+    return Exchange(200, (("content-type", "application/json"),), ((1, raw),), 0.1, streamed=False)
 
 
 async def ask(engine: Engine, asked: Request) -> str | Outcome:

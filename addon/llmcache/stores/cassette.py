@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,6 +89,32 @@ class CassetteStore:
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown or expired."""
         return await self._run(self._get, key)
+
+    def lineup(self, key: str) -> list[Held]:
+        """Return the recordings that answer *key* as far as they are known, in the order of their numbers."""
+        return self._index.lineup(key)
+
+    def kin(self, entry: Entry) -> list[Held]:
+        """Return the recordings that are of the call of *entry*, by the rules too."""
+        return list(self._index.keys.get(self._scrub(entry.request) or entry.key, ()))
+
+    def ready(self, held: Held) -> Entry | None:
+        """Return the recording if it is parsed and its file is as it was."""
+        return self._at_hand(held)
+
+    async def load(self, held: Held) -> Entry | None:
+        """Return the recording, None when it is gone or has expired."""
+        entry = await self._run(self._load, held)
+        return None if entry is None or is_over(entry, self._clock()) else entry
+
+    async def refresh(self) -> None:
+        """Look at what others changed in the folder."""
+        await self._run(self._index.refresh)
+
+    async def remove(self, recordings: Sequence[Held]) -> None:
+        """Remove these recordings."""
+        for held in recordings:
+            await self._run(self._remove, held)
 
     async def recordings(self, key: str) -> list[Entry]:
         """Return every live recording of the call, in their order."""

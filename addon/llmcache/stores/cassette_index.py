@@ -263,6 +263,12 @@ class Index:
             log.warning("the rules make %d recordings one; the first is served: %s", len(known), paths)
         return exact or known[0]
 
+    def lineup(self, key: str) -> list[Held]:
+        """Return the recordings that answer *key* one after the other: of several with one number the newest."""
+        known = self.keys.get(key, [])
+        line = [held for held in known if held.key == key] or known
+        return [held for at, held in enumerate(line) if not at or line[at - 1].sequence != held.sequence]
+
     def head(self, held: Held) -> Entry | None:
         """Return what the head of *held* says; None when it is gone. Raises `BackendError`."""
         if held.head is None:
