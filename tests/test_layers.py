@@ -58,6 +58,7 @@ FLOORS = (
     },
     {"question", "sealing", "answer", "stats", "explain", "prices"},
     {"embed", "index", "context", "asked"},
+    {"experience"},
     {"lessons"},
     {"flights", "pace"},
     {"nearby", "recorder", "stage"},

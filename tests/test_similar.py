@@ -13,6 +13,7 @@ from llmcache.control import Control
 from llmcache.embed import Vectors
 from llmcache.embed.hashing import HashEmbedder
 from llmcache.engine import Engine, Rules
+from llmcache.experience import Experience
 from llmcache.index.local import LocalIndex
 from llmcache.ledger import FileLedger, Ledger
 from llmcache.lessons import Lessons
@@ -22,6 +23,7 @@ from llmcache.recorder import Ticket
 from llmcache.scope import Scope
 from llmcache.semantic import Policy
 from llmcache.semantic.audit import Audit
+from llmcache.semantic.budget import ErrorBudget
 from llmcache.semantic.threshold import Threshold
 from llmcache.similar import Similar
 from llmcache.stats import Observation
@@ -49,8 +51,15 @@ class World:
         self.audit = more.pop("audit", None) or Audit()
         text = lambda entry: said(openai_chat, entry)  # noqa: E731 - one argument of the next line
         equal = lambda one, other: one.strip().lower() == other.strip().lower()  # noqa: E731
+        chosen = policy or Threshold(0.8)
         self.lessons = Lessons(
-            policy or Threshold(0.8), self.audit, text, equal, lambda: self.now, ledger, self.written.append
+            Experience(more.pop("make", lambda: chosen), ledger),
+            self.audit,
+            text,
+            equal,
+            lambda: self.now,
+            ledger,
+            self.written.append,
         )
         self.index = LocalIndex(None, clock=lambda: self.now)
         self.nearby = Nearby(
@@ -357,3 +366,27 @@ async def test_answers_are_carried_by_the_index_where_there_is_no_store() -> Non
     near = await world.similar.find(openai_chat.call(request(NEAR)), NEAR, Control())  # type: ignore[arg-type]
     assert isinstance(near.entry, Entry)  # type: ignore[union-attr]
     assert near.entry.reply.body == b"Paris"  # type: ignore[union-attr]
+
+
+async def test_what_one_context_teaches_counts_there_only(tmp_path: Any) -> None:
+    """A policy learns for each partition; after a restart it knows what it had learned, and no more."""
+    path = tmp_path / "cache.db"
+
+    def learning() -> World:
+        return World(ledger=FileLedger(path), make=lambda: ErrorBudget(0.05, seed=1))
+
+    async def partition(world: World, call: Request) -> str:
+        _, ticket = await world.ask(call)
+        assert ticket
+        assert ticket.asked
+        return ticket.asked.question.partition
+
+    world = learning()
+    for number in range(4):
+        await world.teach(request(f"{ASKED} {'please ' * number}"), exchange=whole("Paris"))
+    here, elsewhere = await partition(world, request(NEAR)), await partition(world, request(NEAR, temperature=1.5))
+    seen = [repr(world.lessons.experience.policy(each)) for each in (here, elsewhere)]
+    assert ["3 observations" in each for each in seen] == [True, False]
+    other = learning()
+    assert here == await partition(other, request(NEAR))
+    assert "3 observations" in repr(other.lessons.experience.policy(here))

@@ -39,6 +39,7 @@ log = logging.getLogger("aicache.similar")
 
 def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rules) -> Similar:
     """Return the semantic tier that *settings* describe. Raises `BackendError` when a package is missing."""
+    from .experience import Experience  # noqa: PLC0415 - see the module's docstring
     from .lessons import Lessons  # noqa: PLC0415 - see the module's docstring
     from .nearby import Nearby, NearRules  # noqa: PLC0415 - see the module's docstring
     from .semantic.audit import Audit  # noqa: PLC0415 - see the module's docstring
@@ -50,7 +51,9 @@ def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rul
     embedder = open_embedder(settings)
     audit = Audit(policy.audit_share, policy.error_budget)
     journal = _journal(policy.near_miss_log, prompts=policy.log_prompts) if policy.near_miss_log else None
-    lessons = Lessons(_policy(settings, embedder.name), audit, _said, equal, time.time, _ledger(settings), journal)
+    ledger, name = _ledger(settings), embedder.name
+    experience = Experience(lambda: _policy(settings, name), ledger)
+    lessons = Lessons(experience, audit, _said, equal, time.time, ledger, journal)
     shared = settings.scope.mode == "shared"
     rules = NearRules(
         gate=policy.gate != "off",

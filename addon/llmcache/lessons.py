@@ -1,12 +1,11 @@
 """What an answer from upstream teaches about the questions near it, and what users report as wrong.
 
-The policy, the audit and the near-miss log are told; what they learn is kept in a ledger that processes share.
+The policy, the audit and the near-miss log are told; what is reported wrong is kept where processes share it.
 It knows neither indexes nor the proxy. Entry points: `Lessons.take`, `refute`, `refuted`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from typing import Any
 
 from .asked import Question
 from .chat import BackendError, Entry
+from .experience import Experience
 from .ledger import Ledger
-from .semantic import Learner, Policy, Serve
+from .semantic import Serve
 from .semantic.audit import Audit
 
 log = logging.getLogger("aicache.lessons")
@@ -27,9 +27,9 @@ Journal = Callable[[Mapping[str, Any]], None]
 
 @dataclass
 class Lessons:
-    """Teaches *policy* and *audit*; *said* gives an answer's text or None, *equal* whether two say the same."""
+    """Teaches *experience* and *audit*; *said* gives an answer's text or None, *equal* whether two say the same."""
 
-    policy: Policy
+    experience: Experience
     audit: Audit
     said: Callable[[Entry], str | None]
     equal: Callable[[str, str], bool]
@@ -47,10 +47,7 @@ class Lessons:
         self._recalled = True
         try:
             self._refuted |= {_read_pair(line) for line in (await self.ledger.news(REFUTED)).splitlines()}
-            if isinstance(self.policy, Learner) and (evidence := await self.ledger.news(EVIDENCE)):
-                if bad := self.policy.absorb(evidence):
-                    log.warning("%d lines of what was learned earlier cannot be read, and are left out", bad)
-                await asyncio.to_thread(self.policy.refit)
+            await self.experience.news()
         except BackendError as error:
             log.warning("what was learned earlier cannot be read, and is learned anew: %s", error)
 
@@ -73,21 +70,13 @@ class Lessons:
         if isinstance(question.decision, Serve):
             self.audit.note(right=equal[question.candidates.index(question.decision.candidate)])
         self._write(question, equal)
-        self.policy.learn(question.decision, question.candidates, equal=equal, key=entry.key)
-        if isinstance(self.policy, Learner):
-            await self._share(self.policy)
+        policy = self.experience.policy(question.partition)
+        policy.learn(question.decision, question.candidates, equal=equal, key=entry.key)
+        await self.experience.learned(question.partition, policy)
 
     def _same(self, truth: str | None, other: Entry) -> bool | None:
         told = self.said(other)
         return None if truth is None or told is None else self.equal(truth, told)
-
-    async def _share(self, policy: Learner) -> None:
-        if self.ledger and (fresh := policy.fresh()):
-            await self.ledger.append(EVIDENCE, fresh)
-            if others := await self.ledger.news(EVIDENCE):
-                policy.absorb(others)
-        if policy.due:
-            await asyncio.to_thread(policy.refit)
 
     def _write(self, question: Question, equal: Sequence[bool | None]) -> None:
         if self.journal is None:
@@ -108,7 +97,8 @@ class Lessons:
             )
 
     async def close(self) -> None:
-        """Let go of the ledger."""
+        """Finish what was begun, and let go of the ledger."""
+        await self.experience.settled()
         if self.ledger:
             await self.ledger.close()
 
@@ -122,5 +112,5 @@ def _read_pair(line: bytes) -> tuple[str, str]:
     return asked, key
 
 
-EVIDENCE, REFUTED = "evidence", "refuted"
-"""The books of the ledger."""
+REFUTED = "refuted"
+"""The book of the ledger that holds what was reported wrong."""

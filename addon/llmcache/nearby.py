@@ -20,7 +20,7 @@ from .chat import BARE, BackendError, Entry, Reply
 from .embed import Embedder
 from .index import Index, Neighbor, Point
 from .lessons import Lessons
-from .semantic import Candidate, Forward
+from .semantic import Candidate, Forward, Policy
 from .semantic.gate import judge
 from .stores import Store
 
@@ -96,10 +96,11 @@ class Nearby:
 
     async def _find(self, partition: str, question: str, youngest: float | None) -> Near | Far:
         vector = (await self.embedder.embed([question]))[0]
-        count = max(self.rules.neighbors, self.lessons.policy.neighbors)
+        policy = self.lessons.experience.policy(partition)
+        count = max(self.rules.neighbors, policy.neighbors)
         found = await self.index.nearest(partition, vector, count)
         self._breaker.succeeded()
-        asked = Asked(self._judged(partition, question, found), vector, tuple(found))
+        asked = Asked(self._judged(policy, partition, question, found), vector, tuple(found))
         decision = asked.question.decision
         if isinstance(decision, Forward):
             return Far(decision.reason.partition(" ")[0] if found else "unknown", asked)
@@ -113,7 +114,7 @@ class Nearby:
         confirm = decision.explore or self.lessons.audit.due()
         return Near(entry, decision.candidate.similarity, asked, confirm, lasting=youngest is None)
 
-    def _judged(self, partition: str, question: str, found: Sequence[Neighbor]) -> Question:
+    def _judged(self, policy: Policy, partition: str, question: str, found: Sequence[Neighbor]) -> Question:
         """Let the policy choose among what was found, behind the gate."""
         candidates = tuple(Candidate(each.key, each.similarity, each.question) for each in found)
         refused: dict[str, str] = {}
@@ -124,7 +125,10 @@ class Nearby:
                 refused[candidate.key] = reason
             return reason
 
-        decision = self.lessons.policy.decide(candidates, refusal, question)
+        decision = policy.decide(candidates, refusal, question)
+        if self.lessons.journal:  # policies judge only what they would serve; the log tells of all
+            for candidate in candidates:
+                refusal(candidate)
         return Question(partition, question, candidates, decision, refused)
 
     def _refusal(self, partition: str, question: str, candidate: Candidate) -> str | None:
