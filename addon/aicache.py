@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import assert_never
 from weakref import WeakKeyDictionary
@@ -39,11 +39,16 @@ calls_log = logging.getLogger("aicache.calls")
 SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 
 
+Build = Callable[[config.Config, Callable[[Observation], None]], Engine]
+"""How settings become an engine: `build_engine`, or what does more around it."""
+
+
 class AiCache:
     """The addon: options, then the hooks in the order in which a flow meets them."""
 
-    def __init__(self, observe: Stats | None = None) -> None:
+    def __init__(self, observe: Stats | None = None, build: Build = build_engine) -> None:
         self.stats = observe or Stats()
+        self._build = build
         self.settings: config.Config | None = None
         self.engine: Engine | None = None
         self._started = False
@@ -116,7 +121,7 @@ class AiCache:
         if old:
             self._closing = asyncio.get_running_loop().create_task(old.close())
         try:
-            self.engine = build_engine(self.settings, self._observe)
+            self.engine = self._build(self.settings, self._observe)
         except BackendError as error:
             log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the sentence, not our stack
             ctx.master.shutdown()
@@ -164,6 +169,7 @@ class AiCache:
         path, _, query = flow.request.path.partition("?")
         dialect = engine.claims(flow.request.method, host, path)
         if dialect is None:
+            self.stats.passed(host)
             if engine.replaying:
                 flow.response = flows.refusal(
                     None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from llmcache import build, config
 from llmcache.chat import BackendError
 from llmcache.stores.cassette import CassetteStore
@@ -46,6 +47,7 @@ def test_where_they_are(tmp_path):
     assert config.load(str(file)).cache.path == Path("tests/recordings")
     assert config.load(str(file), {"store": "cassette:/a/b"}).cache.path == Path("/a/b")
     assert config.load(None, {"store": "cassette"}).cache.path == Path("tests/recordings")
+    assert config.load(str(ROOT / "config.yaml"), {"store": "cassette"}).cache.path == Path("tests/recordings")
 
 
 @pytest.mark.parametrize(

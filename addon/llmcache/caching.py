@@ -72,9 +72,10 @@ class Cache:
 def read_cache(block: Section) -> Cache:
     """Read the block."""
     service = block.read("serviceName", "", text)
+    kind = block.read("type", "sqlite", choice("sqlite", "memory", "redis", "cassette"))
     cache = Cache(
-        type=block.read("type", "sqlite", choice("sqlite", "memory", "redis", "cassette")),
-        path=block.read("path", default_path(), expanded),
+        type=kind,
+        path=block.read("path", RECORDINGS if kind == "cassette" else default_path(), expanded),
         ttl=block.read("cacheTTL", 0, whole()),
         stale_if_error=block.read("staleIfError", 0, whole(0, LONGEST)),
         stale_while_revalidate=block.read("staleWhileRevalidate", 0, whole(0, LONGEST)),
@@ -94,8 +95,6 @@ def read_cache(block: Section) -> Cache:
     )
     url, tls = block.read("url", None, _url), _read_tls(block)
     client_name = block.read("clientName", "aicache", text)
-    if cache.type == "cassette" and not block.has("path"):
-        return replace(cache, path=RECORDINGS)
     if cache.type != "redis":
         return cache
     address = _with_settings(url or _of_service(cache), cache, client_name)

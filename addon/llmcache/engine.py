@@ -167,7 +167,7 @@ class Engine:
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
         if control.wrong and not self.replaying:
             await self._reported(call, key, identity, question, control)
-        found = self._unread(control) or await self._find(dialect, call, key, identity, control)
+        found = self._unread(control, key, identity) or await self._find(dialect, call, key, identity, control)
         if found == "unknown" and (scrubbed := self.rules.scrub(identity)):
             found = await self._find(dialect, call, scrubbed, identity, control)
         if isinstance(found, Hit) and found.entry.key != key and self.seal is None:
@@ -231,10 +231,11 @@ class Engine:
         fallback = replace(hit, kind="stale-if-error", detail=left) if late < stale.if_error else None
         return Miss("stale"), replace(ticket, reason="stale", fallback=fallback)
 
-    def _unread(self, control: Control) -> str:
+    def _unread(self, control: Control, key: str, identity: bytes) -> str:
         """Return why the store is not even asked, or nothing. In replay there is nothing else to ask."""
         if self.rules.mode == "record":
-            return "record"
+            kept = self.recordings and (self.recordings.keeps(key) or self.recordings.keeps(self.rules.scrub(identity)))
+            return "" if kept else "record"
         if self.replaying:
             return ""
         return "reported-wrong" if control.wrong else "no-cache" if control.no_cache else ""

@@ -28,6 +28,9 @@ class Recordings(Protocol):
     def number(self, key: str) -> int:
         """Return which call of *key* this is, from 0 on; each question counts one."""
 
+    def keeps(self, key: str) -> bool:
+        """Whether the call of *key* is answered from its recording even by a run that records."""
+
     def absent(self, key: str) -> str:
         """Return why there is no recording: `unknown`, or `exhausted` where all of them were served."""
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from .chat import Call, Usage
 
+HOSTS = 1000
+"""Hosts without LLM calls that are counted one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -72,6 +75,12 @@ class Stats:
     saved: dict[tuple[str, str], Usage] = field(default_factory=dict)
     """Tokens that hits saved, by (host, model)."""
     saved_seconds: float = 0.0
+    strangers: Counter[str] = field(default_factory=Counter)
+    """Requests that are no LLM calls, by host."""
+
+    def passed(self, host: str) -> None:
+        """Count a request that is no LLM call; of very many hosts the later ones are not told apart."""
+        self.strangers[host if host in self.strangers or len(self.strangers) < HOSTS else "others"] += 1
 
     def __call__(self, seen: Observation) -> None:
         """Count *seen*."""

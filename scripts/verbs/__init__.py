@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 VERBS = {
     "run": "run one command with its LLM calls going through the cache",
+    "record": "run one command and renew its recordings",
     "serve": "start the proxy, and say how to point a client at it",
     "demo": "see a miss, a hit and a stream in ten seconds, without a key",
     "stats": "what the store holds: by model, by host, by age",
@@ -50,6 +51,7 @@ examples:
   aicache demo                              see it work
   aicache run -- python app.py              one command through the cache
   aicache run --mode replay -- pytest       nothing leaves; an unknown call is refused
+  aicache record -- pytest                  recordings for git, made anew
   aicache serve                             a proxy on port 8080 for any client
   aicache ls --limit 5                      what was stored last
 

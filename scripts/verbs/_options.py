@@ -5,6 +5,20 @@ from __future__ import annotations
 import argparse
 import re
 
+REPORTS = ("json", "junit", "markdown")
+CHECKS = (
+    "zero-traffic",
+    "secrets",
+    "refused",
+    "unused",
+    "stale",
+    "scrubbed",
+    "exhausted",
+    "duplicates",
+    "incomplete",
+    "other-hosts",
+)
+"""What can fail a run besides its command; `_report` knows when."""
 MODES = ("cache", "record", "replay", "off")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -36,6 +50,28 @@ def proxy(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="set an option of mitmproxy; may be given again (confdir=DIR, ssl_insecure=true, ...)",
     )
+
+
+def report(parser: argparse.ArgumentParser) -> None:
+    """Add what is told at the end of a run, and what of it fails the run."""
+    parser.add_argument(
+        "--fail-on",
+        metavar="CHECK,...",
+        type=_checks,
+        default=(),
+        help=f"fail the run for these, too: {', '.join(CHECKS)}; secrets always fail it, and zero-traffic where nothing"
+        " leaves or all is recorded anew (no-zero-traffic takes that away)",
+    )
+    parser.add_argument("--stale-after", metavar="DAYS", type=count, default=90, help="recordings older are stale (90)")
+    parser.add_argument("--report", choices=REPORTS, default="", help="write a report of the run, too")
+    parser.add_argument("--report-file", metavar="FILE", default="", help="where to write it (default: stderr)")
+
+
+def _checks(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if wrong := [name for name in names if name.removeprefix("no-") not in CHECKS]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no check; there are: {', '.join(CHECKS)}, and no-CHECK")
+    return names
 
 
 def selection(parser: argparse.ArgumentParser) -> None:

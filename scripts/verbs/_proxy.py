@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aicache import OPTIONS, AiCache
+from aicache import OPTIONS, AiCache, Build
+from llmcache.build import build_engine
 from llmcache.config import Config
 from llmcache.stats import Stats
 from mitmproxy import exceptions
@@ -77,6 +78,8 @@ class Settings:
     """Options of mitmproxy that `sets` may override."""
     addons: tuple[object, ...] = ()
     """Further addons, which see each flow after the cache."""
+    build: Build = build_engine
+    """How settings become an engine."""
     shared: bool = False
     """Whether other processes listen on the same ports."""
 
@@ -147,7 +150,7 @@ def assemble(settings: Settings) -> tuple[DumpMaster, AiCache, _Ready]:
     """Return a master with its addons and options, not yet running. Raises `Stop` for options that are wrong."""
     master = DumpMaster(Options(), with_termlog=False, with_dumper=False)
     trim(master, {text.partition("=")[0] for text in settings.sets} | set(settings.defaults))
-    addon, ready = AiCache(), _Ready()
+    addon, ready = AiCache(build=settings.build), _Ready()
     given = {"aicache_config": settings.config, "aicache_mode": settings.mode, "aicache_store": settings.store}
     try:
         with _alone(folder := _confdir(settings)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llmcache.chat import Usage
 from llmcache.prices import cost
@@ -57,9 +57,16 @@ def saved(stats: Stats, price: Price = cost) -> str:
     unknown = sorted({model or "?" for (_, model), value in costs.items() if value is None})
     parts = [f"{stats.tokens_saved:,} tokens"]
     parts += [f"about {dollars(sum(known))}"] if known else []
-    parts += [f"{stats.saved_seconds:.1f} s" if stats.saved_seconds >= 1 else f"{stats.saved_seconds * 1000:.0f} ms"]
+    parts += [duration(stats.saved_seconds)]
     note = f" (no price known for {', '.join(unknown)})" if unknown else ""
     return ", ".join(parts) + note
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit in which it is easily read."""
+    if seconds >= 2 * 60:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def dollars(amount: float) -> str:
@@ -69,14 +76,14 @@ def dollars(amount: float) -> str:
     return f"${amount:.4f}" if amount >= LEAST else f"under ${LEAST}"
 
 
-def show(stats: Stats, hint: str = "") -> None:
-    """Print the summary on stderr; *hint* is for a run in which no call was seen."""
+def show(stats: Stats, hint: str = "", more: Sequence[tuple[str, str]] = ()) -> None:
+    """Print the summary on stderr, and *more* behind it; *hint* is for a run in which no call was seen."""
     if not stats.calls:
         print(f"aicache: no LLM call came through{hint and f'; {hint}'}", file=sys.stderr)
     elif sys.stderr.isatty():
-        _table(rows(stats))
+        _table([*rows(stats), *more])
     else:
-        for name, text in rows(stats):
+        for name, text in [*rows(stats), *more]:
             print(f"aicache: {name + ':':<12}{text}", file=sys.stderr)
 
 

@@ -15,12 +15,18 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import _client, _options
 from ._errors import Stop
+
+if TYPE_CHECKING:
+    from ._proxy import Proxy
+    from ._recording import Recording
 
 log = logging.getLogger("aicache.verbs")
 
@@ -48,8 +54,6 @@ KEYLESS = (
 
 LEAK = "%d replies were not recorded because of secrets (see above); that fails the run"
 
-HINT = "clients that ignore HTTP_PROXY need --base-url, a provider on this machine needs --proxy-localhost"
-
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """What shells return for such commands (POSIX, Shell Command Language 2.8.2)."""
 
@@ -72,6 +76,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--proxy-localhost", action="store_true", help="send calls to this machine through the proxy too")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line on stderr for each call")
     parser.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    _options.report(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
 
 
@@ -106,10 +111,11 @@ def base_of(args: argparse.Namespace) -> _client.BaseUrl | None:
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
-    from . import _log, _summary, _upstream  # noqa: PLC0415 - need the environment
+    from . import _log, _upstream  # noqa: PLC0415 - need the environment
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
+    from ._recording import Recording  # noqa: PLC0415 - needs the environment
 
-    base = base_of(args)
+    base, recording = base_of(args), Recording(tuple(getattr(args, "only", ())))
     _log.to_stderr()
     if args.verbose:
         _log.each_call()
@@ -122,6 +128,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         sets=tuple(args.sets),
         defaults=_upstream.options(os.environ),
         addons=_upstream.addons(os.environ),
+        build=recording.build,
     )
     async with open_proxy(settings) as proxy:
         keyless = proxy.config.mode == "replay" and not os.environ.get("OPENAI_API_KEY")
@@ -139,12 +146,40 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                 keyless=keyless,
             )
             code = await _child(command, _client.environment(os.environ, way))
+    return _ended(args, code, proxy, recording)
+
+
+def _ended(args: argparse.Namespace, code: int, proxy: Proxy, recording: Recording) -> int:
+    """Keep or drop what was recorded, tell how the run went, and return its exit code."""
+    from . import _report, _summary  # noqa: PLC0415 - need the environment
+
+    stats, mode, swapped, forgotten = proxy.stats, proxy.config.mode, None, 0
+    if recording.renewal and not code and not stats.stored["secret-found"]:
+        swapped = recording.keep()
+    elif recording.renewal:
+        forgotten = recording.drop()
+    found = _report.facts(stats, mode, recording.turns, swapped, forgotten, args.stale_after)
+    failed = _report.failures(found, checks(args.fail_on, strict=mode == "replay" or bool(recording.renewal)))
     if not args.quiet:
-        _summary.show(proxy.stats, HINT)
-    if found := proxy.stats.stored["secret-found"]:
-        log.error(LEAK, found)
-        return code or 1
-    return code
+        _summary.show(stats, _report.HINT, _report.rows(found))
+    if args.report:
+        text = _report.written(args.report, found, failed)
+        if args.report_file:
+            Path(args.report_file).write_text(text, "utf-8")
+        else:
+            print(text, end="", file=sys.stderr)
+    if secrets := stats.stored["secret-found"]:
+        log.error(LEAK, secrets)
+    for name, why in failed.items():
+        if name != "secrets":
+            log.error("failed (%s): %s", name, why)
+    return code or int(bool(failed))
+
+
+def checks(wanted: Sequence[str], *, strict: bool) -> list[str]:
+    """Return which checks are made: those *wanted*, and by default secrets, and where *strict* traffic at all."""
+    made = ["secrets", *(["zero-traffic"] if strict else []), *(name for name in wanted if not name.startswith("no-"))]
+    return [name for name in dict.fromkeys(made) if f"no-{name}" not in wanted]
 
 
 def _extra(folder: Path, ca: Path) -> Path:

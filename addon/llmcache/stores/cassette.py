@@ -94,6 +94,10 @@ class CassetteStore:
         """Return the recordings that answer *key* as far as they are known, in the order of their numbers."""
         return self._index.lineup(key)
 
+    def files(self) -> dict[str, Held]:
+        """Return every recording that is known, by its path from the folder on."""
+        return dict(self._index.files)
+
     def kin(self, entry: Entry) -> list[Held]:
         """Return the recordings that are of the call of *entry*, by the rules too."""
         return list(self._index.keys.get(self._scrub(entry.request) or entry.key, ()))

@@ -42,6 +42,14 @@ class Turns:
         self._numbers[key] += 1
         return self._numbers[key] - 1
 
+    def knows(self, held: Held) -> bool:
+        """Whether the recording was served or made here."""
+        return held.path in self.used or held.key in self.written
+
+    def keeps(self, key: str) -> bool:  # noqa: ARG002 - the protocol
+        """Return False: a run that records asks for every call anew."""
+        return False
+
     def peek(self, key: str) -> Entry | None:
         """Return the recording whose turn it is, if it is at hand; that is its turn then."""
         line = self.store.lineup(key)
