@@ -79,6 +79,6 @@ REMEDIES = (
         "Java",
         ("java",),
         "keytool -importcert -noprompt -alias aicache -file {ca} -keystore aicache.p12 -storepass changeit, then "
-        "JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=aicache.p12",
+        "JAVA_TOOL_OPTIONS='-Djavax.net.ssl.trustStore=aicache.p12 -Djavax.net.ssl.trustStorePassword=changeit'",
     ),
 )
