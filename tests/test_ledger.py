@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -84,3 +85,20 @@ async def test_a_redis_that_is_gone_says_so() -> None:
     ledger = RedisLedger(parse_url("redis://127.0.0.1:1"), b"t:")
     with pytest.raises(BackendError, match="RedisLedger"):
         await ledger.news("book")
+
+
+async def test_reading_twice_at_once_reads_once(opened: Open) -> None:
+    """Of lines that are read and written by many at once each comes once, and own ones never."""
+    one, other = opened(), opened()
+    await other.append("book", b"1\n")
+    both = [
+        one.news("book"),
+        one.news("book"),
+        one.append("book", b"2\n"),
+        one.news("book"),
+        one.append("book", b"2\n"),
+    ]
+    found = await asyncio.gather(*both)
+    assert b"".join(each for each in found if each) == b"1\n"
+    await other.append("book", b"3\n")
+    assert await one.news("book") == b"3\n"

@@ -64,7 +64,7 @@ def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rul
         carry=not settings.exact,
         sort=lambda question: policy.rules.sort(question, shared=shared),
     )
-    return Similar(Nearby(embedder, open_index(settings), lessons, store, rules), given.question, scope)
+    return Similar(Nearby(embedder, open_index(settings), lessons, store, rules), given.question, scope, given.redactor)
 
 
 def _policy(settings: config.Config, embedder: str) -> Policy:

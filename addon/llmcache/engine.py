@@ -166,7 +166,7 @@ class Engine:
         prefix = self.rules.higress_prefix
         key = prefix + question if prefix is not None else (self.seal or fingerprint).key(identity)
         if control.wrong and not self.replaying:
-            await self._reported(call, key, identity, question, control)
+            await self._reported(call, key, identity, shown, control)
         found = self._unread(control, key, identity) or await self._find(dialect, call, key, identity, control)
         if found == "unknown" and (scrubbed := self.rules.scrub(identity)):
             found = await self._find(dialect, call, scrubbed, identity, control)
@@ -180,7 +180,7 @@ class Engine:
         )
         if self.replaying:
             return await self._refuse(ticket), None
-        if self.similar and found in ("unknown", "no-cache") and not control.exact:
+        if self.similar and found in ("unknown", "no-cache") and shown and not control.exact:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket
 
@@ -197,7 +197,7 @@ class Engine:
                 await self.store.delete(key)
         except BackendError as error:
             self._failed(str(error), "writing")
-        if self.similar:
+        if self.similar and question:
             await self.similar.wrong(call, question, control, entry if isinstance(entry, Entry) else None)
 
     async def _near(self, similar: Similar, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
@@ -214,9 +214,11 @@ class Engine:
             reply = await self._written(dialect, near.entry, call)
         except (Lossy, WireError, ValueError):
             return Miss("form"), ticket
-        similar.back_fill(near, ticket.key, ticket.identity, ticket.question)
+        if not control.no_store:
+            similar.back_fill(near, ticket.key, ticket.identity, ticket.question)
         hit = Hit(near.entry, reply, "semantic", {"similarity": f"{near.similarity:.3f}"})
-        return hit, replace(ticket, reason="confirm") if near.confirm else None
+        confirm = near.confirm and not (control.only_if_cached or control.no_store)
+        return hit, replace(ticket, reason="confirm") if confirm else None
 
     def _by_age(self, hit: Hit, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
         """Serve a fresh answer, and a stale one as far as the rules allow; a ticket beside a hit is to refresh it."""
@@ -248,6 +250,8 @@ class Engine:
         entry = await self._held(key, identity)
         if isinstance(entry, str):
             return entry
+        if entry.origin and (control.exact or self.similar is None or not self.similar.serves):
+            return "unknown"  # it was given to a near question, when that was wanted
         if not self.replaying and too_old(entry, self.clock(), control):
             return "max-age"
         try:

@@ -67,19 +67,25 @@ class FileLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reading = Reading()
+        self._turn = asyncio.Lock()
+        """One at a time: what is read twice would count twice, and own lines not yet noted for those of others."""
 
     def __repr__(self) -> str:
         return f"<FileLedger {self._path}.*>"
 
     async def append(self, book: str, lines: bytes) -> None:
         """Keep *lines*: one write at the end of the file, so that those of two processes are never mixed."""
-        if await asyncio.to_thread(_append, self._file(book), lines):
-            self._reading.wrote(book, lines)
+        async with self._turn:
+            if await asyncio.to_thread(_append, self._file(book), lines):
+                self._reading.wrote(book, lines)
 
     async def news(self, book: str) -> bytes:
         """Return what others wrote since the last time."""
-        found = await asyncio.to_thread(_tail, self._file(book), self._reading.start(book))
-        return self._reading.took(book, found)
+        async with self._turn:
+            return await asyncio.to_thread(self._news, book)
+
+    def _news(self, book: str) -> bytes:
+        return self._reading.took(book, _tail(self._file(book), self._reading.start(book)))
 
     async def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -46,20 +46,27 @@ class Lessons:
             return
         self._recalled = True
         try:
-            self._refuted |= {_read_pair(line) for line in (await self.ledger.news(REFUTED)).splitlines()}
+            await self.reports()
             await self.experience.news()
         except BackendError as error:
             log.warning("what was learned earlier cannot be read, and is learned anew: %s", error)
+
+    async def reports(self) -> None:
+        """Read what was reported wrong to other processes since the last time. Raises `BackendError`."""
+        if self.ledger:
+            self._refuted |= {_read_pair(line) for line in (await self.ledger.news(REFUTED)).splitlines()}
 
     def refuted(self, partition: str, question: str, key: str) -> bool:
         """Whether somebody reported that the entry *key* is wrong for *question*."""
         return bool(self._refuted) and (_pair(partition, question), key) in self._refuted
 
     async def refute(self, partition: str, question: str, key: str) -> None:
-        """Remember that the entry *key* was wrong for *question*: it is never served for it again."""
+        """Remember that the entry *key* was wrong for *question*: it is never served for it again.
+
+        The audit does not count it: nobody reports the right ones, so one report would look like a rate of 100 %.
+        """
         pair = (_pair(partition, question), key)
         self._refuted.add(pair)
-        self.audit.note(right=False)
         if self.ledger:
             await self.ledger.append(REFUTED, " ".join(pair).encode() + b"\n")
 

@@ -73,6 +73,11 @@ class Nearby:
         """Return the partition of the questions asked in *context*: vectors of different models never meet."""
         return blake2b(context + b"\0" + self.embedder.name.encode(), digest_size=20).hexdigest()
 
+    @property
+    def serves(self) -> bool:
+        """Whether what is found may be served at all."""
+        return not (self.rules.shadow or self.lessons.audit.closed)
+
     async def find(self, context: bytes, question: str) -> Near | Far:
         """Return what may be served to *question*, asked in *context* (the identity with a hole in its place)."""
         reason, youngest = self.rules.sort(question)
@@ -83,7 +88,8 @@ class Nearby:
         await self.lessons.recall()
         try:
             async with asyncio.timeout(self.rules.deadline):
-                return await self._find(self.partition(context), question, youngest)
+                found = await self._find(self.partition(context), question, youngest)
+            return await self._unreported(found) if isinstance(found, Near) else found
         except TimeoutError:
             return self._failed(f"took longer than {self.rules.deadline:g} s")
         except BackendError as error:
@@ -104,7 +110,7 @@ class Nearby:
         decision = asked.question.decision
         if isinstance(decision, Forward):
             return Far(decision.reason.partition(" ")[0] if found else "unknown", asked)
-        if self.rules.shadow or self.lessons.audit.closed:
+        if not self.serves:
             return Far("shadow" if self.rules.shadow else "audit-closed", asked)
         entry = await self._entry(found[asked.question.candidates.index(decision.candidate)])
         if entry is None:
@@ -113,6 +119,13 @@ class Nearby:
             return Far("time-bound", asked)
         confirm = decision.explore or self.lessons.audit.due()
         return Near(entry, decision.candidate.similarity, asked, confirm, lasting=youngest is None)
+
+    async def _unreported(self, near: Near) -> Near | Far:
+        """Return *near* unless it was reported wrong meanwhile, to this process or another. Raises `BackendError`."""
+        await self.lessons.reports()
+        question = near.asked.question
+        wrong = self.lessons.refuted(question.partition, question.text, near.entry.key)
+        return Far("reported-wrong", near.asked) if wrong else near
 
     def _judged(self, policy: Policy, partition: str, question: str, found: Sequence[Neighbor]) -> Question:
         """Let the policy choose among what was found, behind the gate."""
@@ -138,9 +151,10 @@ class Nearby:
         return f"gate-{reason}" if reason else None
 
     async def _entry(self, neighbor: Neighbor) -> Entry | None:
-        """Return the entry of a neighbor; None where it is gone."""
+        """Return the entry of a neighbor; None where it is gone, and where another's answer was kept in its place."""
         if not self.rules.carry:
-            return await self.store.get(neighbor.key)
+            entry = await self.store.get(neighbor.key)
+            return None if entry is None or entry.origin else entry
         if not neighbor.answer.strip():
             return None
         reply = Reply(200, (), neighbor.answer.encode("utf-8", "replace"))

@@ -18,6 +18,7 @@ from .control import Control
 from .nearby import Nearby
 from .question import QuestionRule
 from .recorder import QUESTION_SHOWN, Ticket
+from .redact import Redactor, Secrets
 from .scope import Scope
 
 log = logging.getLogger("aicache.similar")
@@ -30,7 +31,13 @@ class Similar:
     nearby: Nearby
     rule: QuestionRule
     scope: Scope
+    redactor: Redactor = field(default_factory=lambda: Redactor(Secrets()))
     _keeping: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+
+    @property
+    def serves(self) -> bool:
+        """Whether near questions are answered now, and not only looked at."""
+        return self.nearby.serves
 
     async def find(self, call: Call, question: str, control: Control) -> Near | Far:
         """Return the answer to a near question that may be served, or why there is none."""
@@ -40,7 +47,7 @@ class Similar:
         return await self.nearby.find(self._context(holed, control), question)
 
     def _context(self, holed: Call, control: Control) -> bytes:
-        return fingerprint.identity(holed, self.scope, control.namespace)
+        return self.redactor.identity(fingerprint.identity(holed, self.scope, control.namespace, control.lane))
 
     def back_fill(self, near: Near, key: str, identity: bytes, question: str) -> None:
         """Keep the answer for this question too, so that it is found exactly the next time (row E2)."""

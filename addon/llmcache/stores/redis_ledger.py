@@ -23,6 +23,8 @@ class RedisLedger:
         self._reading = Reading()
         self._client: Client = None
         self._connecting = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        """One at a time: what is read twice would count twice, and own lines not yet noted for those of others."""
 
     def __repr__(self) -> str:
         return f"<RedisLedger {self._address}, {self._prefix.decode('utf-8', 'replace')}*>"
@@ -30,14 +32,17 @@ class RedisLedger:
     async def append(self, book: str, lines: bytes) -> None:
         """Keep *lines*."""
         name = self._prefix + book.encode()
-        if int(await self._do(lambda client: client.strlen(name))) + len(lines) <= MOST:
-            await self._do(lambda client: client.append(name, lines))
-            self._reading.wrote(book, lines)
+        async with self._turn:
+            if int(await self._do(lambda client: client.strlen(name))) + len(lines) <= MOST:
+                await self._do(lambda client: client.append(name, lines))
+                self._reading.wrote(book, lines)
 
     async def news(self, book: str) -> bytes:
         """Return what others wrote since the last time."""
-        name, start = self._prefix + book.encode(), self._reading.start(book)
-        return self._reading.took(book, await self._do(lambda client: client.getrange(name, start, -1)))
+        async with self._turn:
+            name, start = self._prefix + book.encode(), self._reading.start(book)
+            found = await self._do(lambda client: client.getrange(name, start, -1))
+            return await asyncio.to_thread(self._reading.took, book, found) if found else b""
 
     async def _do(self, command: Callable[[Client], Awaitable[Any]]) -> Any:
         try:

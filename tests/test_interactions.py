@@ -1,0 +1,134 @@
+"""What one request asks and what one tier keeps, where they meet the semantic tier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from llmcache.chat import Hit, Miss, Refusal
+from llmcache.control import Control
+from llmcache.ledger import FileLedger
+from llmcache.redact import Redactor, Secrets
+from llmcache.semantic.audit import Audit
+from test_engine import request, whole
+from test_similar import ASKED, NEAR, World
+
+PLEASE = "what is the capital city of France please please"
+
+
+async def test_a_lane_gets_no_near_answer_of_another() -> None:
+    """A lane is part of what a call is known by, for near questions as well."""
+    world = World()
+    await world.teach(ASKED)
+    outcome, _ = await world.ask(NEAR, Control(lane="tests/test_a.py::test_b"))
+    assert outcome == Miss("unknown")
+
+
+async def test_exact_gets_no_answer_that_was_kept_for_a_near_question() -> None:
+    """`exact`: what was served once to a near question is no exact answer the second time either."""
+    world = World()
+    await world.teach(ASKED)
+    assert isinstance((await world.ask(NEAR))[0], Hit)
+    await world.engine.settled()
+    outcome, ticket = await world.ask(NEAR, Control(exact=True))
+    assert outcome == Miss("unknown")
+    assert ticket
+    world.engine.record(ticket, whole("Paris, it is"))
+    await world.engine.settled()
+    hit, _ = await world.ask(NEAR, Control(exact=True))
+    assert (hit.kind, hit.reply.body) == ("exact", whole("Paris, it is").pieces[0][1])
+
+
+@pytest.mark.parametrize("change", ["off", "shadow", "closed"])
+async def test_what_was_kept_for_near_questions_is_not_served_when_they_are_switched_off(change: str) -> None:
+    """A store that outlives the setting does not bring the old answers of near questions back."""
+    world = World()
+    await world.teach(ASKED)
+    await world.ask(NEAR)
+    await world.engine.settled()
+    match change:
+        case "off":
+            world.engine.similar = None
+        case "shadow":
+            world.nearby.rules = type(world.nearby.rules)(shadow=True)
+        case _:
+            world.audit.closed = True
+    assert isinstance((await world.ask(NEAR))[0], Miss)
+    assert isinstance((await world.ask(ASKED))[0], Hit)
+
+
+async def test_no_store_keeps_no_near_answer_either() -> None:
+    """`no-store`: the call is answered, and nothing of it is kept, not even who gave the answer."""
+    world = World()
+    await world.teach(ASKED)
+    hit, _ = await world.ask(NEAR, Control(no_store=True))
+    assert isinstance(hit, Hit)
+    await world.engine.settled()
+    assert (await world.store.totals())[0] == 1
+
+
+@pytest.mark.parametrize("control", [Control(only_if_cached=True), Control(no_store=True)])
+async def test_an_audit_sends_on_nothing_that_may_not_leave(control: Control) -> None:
+    """`only-if-cached` is never sent on, in the background neither; what is not stored teaches nothing."""
+    world = World(audit=Audit(share=1.0))
+    await world.teach(ASKED)
+    hit, ticket = await world.ask(NEAR, control)
+    assert isinstance(hit, Hit)
+    assert ticket is None
+
+
+async def test_a_copy_for_a_near_question_answers_for_no_other() -> None:
+    """Where a recorded answer was evicted and another's kept in its place, who is near to the first has no answer."""
+    world = World()
+    await world.teach(ASKED)
+    await world.teach(PLEASE.replace("capital", "capital, the main"), "Rome")
+    copied, _ = await world.ask(NEAR)
+    await world.engine.settled()
+    assert isinstance(copied, Hit)
+    first, _ = await world.ask(ASKED)
+    # As eviction does it: the entry goes, its point stays, and the next call is answered by a near one's.
+    await world.store.delete(first.entry.key)
+    kept = type(first.entry)(**{name: getattr(first.entry, name) for name in first.entry.__slots__} | {"origin": "x"})
+    await world.store.put(kept)
+    outcome, _ = await world.ask(f"{NEAR}!")
+    assert outcome == Miss("answer-gone")
+
+
+async def test_a_report_does_not_close_the_tier() -> None:
+    """Reports are of wrong answers alone: they evict, and are no sample of how many are wrong."""
+    world = World()
+    await world.teach(ASKED)
+    await world.ask(NEAR)
+    await world.engine.settled()
+    await world.ask(NEAR, Control(wrong=True))
+    await world.ask(ASKED, Control(wrong=True))
+    assert not world.audit.closed
+    assert world.audit.looked == 0
+
+
+async def test_a_report_to_one_process_counts_in_another_at_once(tmp_path: Path) -> None:
+    """What was reported to one is not served by another that shares the ledger and has been running all along."""
+    one, other = (World(ledger=FileLedger(tmp_path / "cache.db")) for _ in range(2))
+    for world in (one, other):
+        await world.teach(ASKED)
+        assert isinstance((await world.ask(NEAR))[0], Hit)
+        await world.engine.settled()
+    hit, _ = await other.ask(NEAR)
+    await other.store.delete((await other.ask(NEAR, Control(no_cache=True)))[1].key)
+    assert isinstance(hit, Hit)
+    await one.ask(NEAR, Control(wrong=True))
+    assert (await other.ask(NEAR))[0] == Miss("reported-wrong")
+
+
+async def test_a_question_with_a_secret_is_not_embedded() -> None:
+    """What is taken out of a call reaches no model, neither by asking nor by a report."""
+    world = World(redactor=Redactor(Secrets(paths=("messages.*.content",))))
+    asked = request("my key is hunter2", stop="")
+    for control in (Control(), Control(wrong=True)):
+        outcome, ticket = await world.ask(asked, control)
+        assert not isinstance(outcome, Hit | Refusal)
+        assert ticket
+        world.engine.record(ticket, whole("Paris"))
+        await world.engine.settled()
+        await world.store.delete(ticket.key)
+    assert world.embedder.asked == []
