@@ -55,6 +55,10 @@ def fed(body: bytes, sizes: list[int]) -> list[Event]:
         pytest.param(b"data: a\n\n\n\n\n", [Event("a")], id="many-blank-lines"),
         pytest.param(b"data: a", [Event("a", whole=False)], id="cut-in-the-line"),
         pytest.param(b"data: a\n", [Event("a", whole=False)], id="no-blank-line"),
+        pytest.param(
+            b"id:1\nevent:result\n:HTTP_STATUS/200\ndata:{}\n\n", [Event("{}", "result", "1")], id="comment-inside"
+        ),
+        pytest.param(b"id: a\0b\ndata: a\n\n", [Event("a")], id="bad-id-among-usual-lines"),
         pytest.param(b"data: \xff\n\n", [Event("\ufffd")], id="not-utf8"),
         pytest.param(b"", [], id="nothing"),
     ],
@@ -70,7 +74,9 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
 @example(b"event: x\r\ndata: a\r\n\r\n", [9, 1])
 def test_any_split_gives_the_same_events(body: bytes, sizes: list[int]) -> None:
     """Chunk borders are invisible: inside CRLF, a BOM, a field name or a UTF-8 character alike."""
-    assert parse_sse(body) == fed(body, sizes)
+    whole, split = parse_sse(body), fed(body, sizes)
+    assert whole == split
+    assert [(event.start, event.end) for event in whole] == [(event.start, event.end) for event in split]
 
 
 @STEADY

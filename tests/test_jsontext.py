@@ -100,6 +100,33 @@ def test_read_keeps_numbers_as_they_were_sent() -> None:
     assert jsontext.dumps(jsontext.read(b'{"a":1.0,"b":1}')) == b'{"a":1.0,"b":1}'
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a": 1, "a": 2}',
+        b'{"a" :1,"b": {"c": ":", "c": 0}}',
+        b'{"a": 1, "\\u0061": ":"}',
+        b'{"a":":","a":"\\u003a:"}',
+        b'{"a":"","a":"\\u003A\\u003a"}',
+    ],
+)
+def test_read_refuses_a_key_twice_however_it_is_spelled(body: bytes) -> None:
+    """The fast way is not taken where it would hide that a key comes twice."""
+    with pytest.raises(WireError, match="json-duplicate-key"):
+        jsontext.read(body)
+
+
+@STEADY
+@given(VALUES, st.sampled_from([None, 1, 3]), st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :")]), st.booleans())
+def test_read_understands_every_spelling_as_the_strict_reader_does(
+    value: Any, indent: int | None, separators: tuple[str, str], escaped: bool
+) -> None:
+    """Blanks and escapes change nothing: what is read is the value, its numbers of the same types, over 64 bits too."""
+    text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=escaped)
+    assert repr(json.loads(text)) == repr(jsontext.read(text))
+
+
 @STEADY
 @given(VALUES)
 def test_skim_sees_what_read_sees(value: Any) -> None:

@@ -8,21 +8,28 @@ Source: github.com/ndjson/ndjson-spec, version 1.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a stream, never blank."""
+class Line(NamedTuple):
+    """One line of a stream, never blank. A tuple, for a frozen dataclass takes six times as long to make."""
 
     data: bytes
     """The line without its end and without the blanks around it."""
     whole: bool = True
     """Whether its line feed was seen."""
-    start: int = field(default=0, compare=False)
+    start: int = 0
     """Offset of the line in the stream."""
-    end: int = field(default=0, compare=False)
+    end: int = 0
     """Offset behind its line feed."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, wherever in a stream."""
+        return isinstance(other, Line) and (self.data, self.whole) == (other.data, other.whole)
+
+    def __hash__(self) -> int:
+        """Agree with `__eq__`."""
+        return hash((self.data, self.whole))
 
 
 def parse_ndjson(body: bytes) -> list[Line]:

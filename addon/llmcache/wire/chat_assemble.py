@@ -146,6 +146,8 @@ def _merge(old: Any, new: Any, path: Path, strict: bool) -> Any:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two JSON values are equal, where True is not 1."""
+    if type(left) is str is type(right):
+        return bool(left == right)
     return bool(left == right) and jsontext.canonical(left) == jsontext.canonical(right)
 
 
@@ -176,6 +178,8 @@ def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
             case "usage":
                 # Perplexity, and vLLM with continuous_usage_stats, count up with every chunk: the last one is right.
                 body[key] = value if value is not None else body.get(key)
+            case _ if isinstance(value, str) and body.get(key) == value:
+                continue  # most members say the same in every chunk
             case _:
                 body[key] = _merge(body.get(key), value, (key,), strict) if key in body else value
 

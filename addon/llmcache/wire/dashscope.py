@@ -127,7 +127,11 @@ def reply_form(call: Call, reply: Reply) -> Form:
     if not is_stream(reply):
         return Form("json")
     unsaid = call.form.options & {UNSAID}
-    return Form("sse", unsaid | {CUMULATIVE} if _grows(call, reply) else unsaid)
+    try:
+        growing = _grows(call, events(reply.body, jsontext.skim))
+    except WireError:
+        growing = CUMULATIVE in call.form.options
+    return Form("sse", unsaid | {CUMULATIVE} if growing else unsaid)
 
 
 def convert(reply: Reply, recorded: Form, wanted: Form) -> Reply:
@@ -200,14 +204,13 @@ def _content(body: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "parameters": kept} if kept else rest
 
 
-def _grows(call: Call, reply: Reply) -> bool:
+def _grows(call: Call, found: list[dict[str, Any]]) -> bool:
     """Whether the events carry the whole text so far: as asked for, unless the texts say that it cannot be."""
-    asked = CUMULATIVE in call.form.options
-    try:
-        steps = grows(events(reply.body, jsontext.skim))
-    except WireError:
-        return asked
-    return steps >= 0 and (asked or (UNSAID in call.form.options and steps >= ENOUGH))
+    asked, unsaid = CUMULATIVE in call.form.options, UNSAID in call.form.options
+    if not (asked or unsaid):
+        return False
+    steps = grows(found)
+    return steps >= 0 and (asked or steps >= ENOUGH)
 
 
 def _alike(recorded: frozenset[str], wanted: frozenset[str]) -> bool:
@@ -216,7 +219,8 @@ def _alike(recorded: frozenset[str], wanted: frozenset[str]) -> bool:
 
 def _of_stream(call: Call, reply: Reply) -> dict[str, Any]:
     """Return what a stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    return assemble(events(reply.body, jsontext.skim), growing=_grows(call, reply), strict=False)
+    found = events(reply.body, jsontext.skim)
+    return assemble(found, growing=_grows(call, found), strict=False)
 
 
 def _object(reply: Reply) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _taken(value: Any) -> Any:
 
 def _merged(old: Any, new: Any, name: str, growing: bool, strict: bool) -> Any:
     """Return what the values *old* and *new* of one member add up to."""
-    if _blank(new):
+    if _blank(new) or (type(new) is str and new == old and name not in TEXTS):
         return old
     if _blank(old):
         return _taken(new)
@@ -171,7 +171,9 @@ def _number(part: Any, at: int) -> int:
 
 
 def _blank(value: Any) -> bool:
-    return value is None or value in ("", [], {}, NOT_YET)
+    if isinstance(value, str):
+        return value in ("", NOT_YET)
+    return value is None or (isinstance(value, list | dict) and not value)
 
 
 def _settled(value: Any) -> Any:
