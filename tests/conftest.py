@@ -25,3 +25,8 @@ def upstream() -> Iterator[Upstream]:
     """A provider on loopback that answers chat completions."""
     with Upstream() as server:
         yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or it would be waited for at the end with all other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from llmcache import build, config
 from llmcache.chat import BackendError
 from llmcache.stores.cassette import CassetteStore
+from support.proxy import ROOT
 
 
 @pytest.fixture

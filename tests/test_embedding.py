@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import ROOT
 from llmcache.config import ConfigError, known_settings, load
 from llmcache.embedding import EMBEDDERS
+from support.proxy import ROOT
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import ROOT
+from support.proxy import ROOT
 
 ROWS = [
     line

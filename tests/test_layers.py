@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support.proxy import ROOT
 
 PACKAGE = ROOT / "addon" / "llmcache"
 FLOORS = (

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llmcache.leaks import KINDS, Scanner, telling
+from support.proxy import ROOT
 
 SHARED = ROOT.parent / "shared" / "data" / "wire"
 MIXED = base64.b64encode(hashlib.sha512(b"seed").digest()).decode().translate(str.maketrans("+/=", "abc")) * 3

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import missing
+from support.absent import missing
 from support.clients import environment
 from support.proxy import Mitmdump
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
 from support.clients import Chat, Entrance, Sdk
-from support.proxy import Mitmdump
+from support.proxy import ROOT, Mitmdump
 from support.upstream import Asked, Script, Upstream
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "ollama"

@@ -11,7 +11,6 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import ROOT, missing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llmcache.build_similar import open_embedder
@@ -21,6 +20,8 @@ from llmcache.embed import TextError
 from llmcache.embed.local import LocalEmbedder, need
 from llmcache.embed.wordllama import INLINE, open_wordllama
 from llmcache.embedding import Embedding
+from support.absent import missing
+from support.proxy import ROOT
 
 OFFLINE = """
 import asyncio, socket, sys

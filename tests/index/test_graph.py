@@ -4,7 +4,7 @@ import importlib.util
 import stat
 
 import pytest
-from conftest import missing
+from support.absent import missing
 from support.indexes import Clock, expected, point, vectors
 
 A = "a" * 32

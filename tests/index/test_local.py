@@ -7,7 +7,6 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llmcache.build_similar import open_index
@@ -15,6 +14,7 @@ from llmcache.chat import BackendError
 from llmcache.config import load
 from llmcache.index.local import LocalIndex
 from support.indexes import NOW, Clock, expected, point, vectors
+from support.proxy import ROOT
 
 A, B = "a" * 32, "b" * 32
 

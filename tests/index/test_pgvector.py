@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
-from conftest import missing
 from llmcache.chat import BackendError
 from llmcache.index.pgvector import PgvectorIndex
 from support import postgres
+from support.absent import missing
 from support.indexes import NOW, Clock, expected, point, vectors
 
 A = "a" * 32

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import missing
 from llmcache.addresses import Address, parse_url
 from llmcache.chat import BackendError
 from llmcache.index.redis import QUANTIZATIONS, RedisIndex
+from support.absent import missing
 from support.indexes import NOW, Clock, expected, point, vectors
 from support.redis_server import Server, binary, cluster
 

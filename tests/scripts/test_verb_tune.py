@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from conftest import ROOT
+from support.proxy import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
 

@@ -10,12 +10,12 @@ import sys
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
 from llmcache import fingerprint
 from llmcache.chat import BackendError, Entry, Form, Reply
 from llmcache.jsontext import canonical
 from llmcache.stores.cassette import CassetteStore
 from llmcache.stores.cassette_file import rounded
+from support.proxy import ROOT
 
 
 def asked(question, **more):

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llmcache import fingerprint
@@ -16,6 +15,7 @@ from llmcache.stores.cassette_file import Shape, read, read_head, rounded, seale
 from llmcache.stores.cassette_json import parsed
 from llmcache.stores.cassette_json import written as json_written
 from llmcache.stores.cassette_yaml import Broken
+from support.proxy import ROOT
 
 IDENTITY = canonical({"aicache": 1, "body": {"messages": [{"content": "Why?\nTell me.", "role": "user"}]}})
 REPLY = Reply(200, (("content-type", "application/json"), ("x", "1")), b'{"answer":"because"}')

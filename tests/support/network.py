@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
 import pytest
-from conftest import missing
+
+from support.absent import missing
 
 T = TypeVar("T")
 
