@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from llmcache.chat import BackendError, Entry, Form, Reply
-from llmcache.explain import CANDIDATES, FIELDS, differences, nearest, worded
+from llmcache.explain import CANDIDATES, FIELDS, HASTY, differences, nearest, worded
 
 
 def identity(**body: Any) -> dict[str, Any]:
@@ -103,11 +103,13 @@ async def test_a_large_store_is_not_read_whole() -> None:
 
 
 async def test_a_search_that_takes_too_long_ends_with_what_it_has() -> None:
-    """Where the time is up the nearest so far is named; nothing seen yet means that the search goes on."""
+    """Where the time is up the nearest so far is named; nothing near means that a few more are looked at."""
     far, near = entry("far", identity(q="a", t=0)), entry("near", identity(q="b", t=1))
     found = await nearest(json.dumps(identity(q="b")).encode(), each(far, near), seconds=-1)
     assert found
     assert found[0].key == "far"
+    strangers = [entry(str(number), identity() | {"dialect": "cohere"}) for number in range(HASTY)]
+    assert await nearest(json.dumps(identity(q="b")).encode(), each(*strangers, near), seconds=-1) is None
 
 
 async def test_a_store_that_breaks_in_the_middle_is_no_error() -> None:

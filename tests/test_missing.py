@@ -10,6 +10,8 @@ from llmcache.missing import SEALED, Missing, missing
 from llmcache.stores.cassette_name import by_likeness
 from support.recordings import ask, call, engine_on, look, record
 
+SECRET = "Vq7-correct-horse-4481-battery"
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,7 +52,22 @@ async def test_a_store_that_nobody_can_read_is_not_searched(folder: Path) -> Non
     folder.parent.mkdir()
     engine = engine_on(folder, "cache")
     _, ticket = await look(engine, call())
-    assert (await missing(ticket, None, None)).note == SEALED
+    assert (await missing(ticket, None, None, str)).note == SEALED
+
+
+async def test_secrets_are_not_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt with a secret in it is told without it: errors, logs and summaries are read by many."""
+    folder.parent.mkdir()
+    recording = engine_on(folder, "record")
+    await record(recording, call("The password is unknown."), "42")
+    await recording.close()
+    monkeypatch.setenv("BANK_TOKEN", SECRET)
+    engine, told = engine_on(folder, "replay"), list[Missing]()
+    engine.tell = told.append
+    refused = await ask(engine, call(f"The password is {SECRET}. {'x' * 80}"))
+    assert isinstance(refused, Refusal)
+    assert "body.messages[0].content: " in refused.message
+    assert all(SECRET[:end] not in str(told) + refused.message for end in range(6, len(SECRET)))
 
 
 def test_names_with_most_words_in_common_come_first() -> None:

@@ -56,6 +56,7 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
         similar = open_similar(settings, store, scope, given)
     seal, locks = open_seal(settings), open_locks(settings, store)
     engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
+    engine.mask = Scanner(os.environ, settings.secrets.allow).masked
     if recordings:
         engine.recordings, engine.tell = recordings, Teller(_to_stderr, os.environ)
     return engine

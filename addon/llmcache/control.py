@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import lanes
-from .chat import Headers
+from .chat import Headers, Refusal
 
 log = logging.getLogger("aicache.control")
 
@@ -73,6 +73,11 @@ def read_control(headers: Headers, lane: str = "") -> Control:
     malformed = control.malformed or feedback not in ([], ["wrong"]) or len(named) > 1 or None in named
     chosen = next((name for name in named if name), "")
     return replace(control, lane=chosen, wrong="wrong" in feedback, malformed=malformed)
+
+
+def not_cached(reason: str) -> Refusal:
+    """Return the answer to `only-if-cached` where nothing stored answers (RFC 9111 section 5.2.1.7)."""
+    return Refusal(f"no stored answer, and the request has `only-if-cached`: {reason}", "only-if-cached", 504)
 
 
 def parse(text: str) -> tuple[Control, list[str]]:

@@ -32,7 +32,7 @@ from .chat import (
     Request,
     WireError,
 )
-from .control import NOTHING, Control
+from .control import NOTHING, Control, not_cached
 from .crowd import Client, Crowd, Followed, Locks
 from .freshness import Refreshes, overdue, too_old
 from .missing import Missing, Recordings, missing
@@ -71,6 +71,8 @@ class Engine:
     """None where each process asks by itself."""
     recordings: Recordings | None = None
     """The store, where it is a folder of recordings."""
+    mask: Callable[[str], str] = lambda text: text
+    """Takes secrets out of what is said of a call."""
     tell: Callable[[Missing], None] = lambda _: None
     """Told of each call that is refused for want of a recording."""
     _told_of_seal: bool = False
@@ -124,7 +126,7 @@ class Engine:
         outcome: Outcome | Followed
         outcome, ticket = await self._decide(dialect, call, control)
         if control.only_if_cached and isinstance(outcome, Miss | Bypass):
-            outcome, ticket = _not_cached(outcome.reason), None
+            outcome, ticket = not_cached(outcome.reason), None
         if self._flying and ticket and isinstance(outcome, Miss) and control.shared:
             outcome, ticket = await self.crowd.join(ticket, outcome.reason, ended, client)
         self._observed(call, outcome, time.perf_counter() - started)
@@ -134,7 +136,7 @@ class Engine:
         """Pass *request* on for *reason*; where nothing may leave, refuse it."""
         outcome: Bypass | Refusal = self._pass(reason)
         if control.only_if_cached and isinstance(outcome, Bypass):
-            outcome = _not_cached(reason)
+            outcome = not_cached(reason)
         kind = "refusal" if isinstance(outcome, Refusal) else "bypass"
         self.observe(Observation(kind, reason, host=request.host, path=request.path))
         return outcome
@@ -316,7 +318,7 @@ class Engine:
         return await asyncio.to_thread(dialect.convert, entry.reply, entry.form, call.form)
 
     async def _refuse(self, ticket: Ticket) -> Refusal:
-        found = await missing(ticket, None if self.seal else self.store, self.recordings)
+        found = await missing(ticket, None if self.seal else self.store, self.recordings, self.mask)
         self.tell(found)
         return Refusal(found.message, ticket.reason)
 
@@ -393,8 +395,3 @@ class Engine:
         if self.similar:
             await self.similar.close()
         await self.store.close()
-
-
-def _not_cached(reason: str) -> Refusal:
-    """Return the answer to `only-if-cached` where nothing stored answers (RFC 9111 section 5.2.1.7)."""
-    return Refusal(f"no stored answer, and the request has `only-if-cached`: {reason}", "only-if-cached", 504)

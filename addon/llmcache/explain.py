@@ -15,6 +15,8 @@ from .chat import BackendError, Entry
 
 CANDIDATES = 500
 """Recordings looked at for one refusal, newest first: a bound on how long a refusal takes."""
+HASTY = 20
+"""Recordings looked at in any case where the time is short and none of them is of the dialect."""
 FIELDS = 5
 """Differing fields that a message names."""
 SHORT = 60
@@ -43,7 +45,8 @@ async def nearest(
             if found is not None and (best is None or len(found) < len(best[1])):
                 best = entry, found
             seen += 1
-            if seen == CANDIDATES or (until is not None and best and time.monotonic() > until):
+            late = until is not None and time.monotonic() > until
+            if seen == CANDIDATES or (late and (best or seen >= HASTY)):
                 break
     except BackendError:
         return best
@@ -86,7 +89,7 @@ def told(path: str, recorded: str, now: str) -> str:
     """Return one difference for people."""
     if path == "scope.credential":  # its digests tell nobody anything
         return "it was recorded with another API key (`scope: shared` would let keys share answers)"
-    return f"{path}: {recorded} → {now}"
+    return f"{path}: {recorded} → {now}" if recorded or now else path
 
 
 class _Absent:

@@ -6,10 +6,11 @@ It knows recordings, not who reads what it says. Entry points: `missing`, `Missi
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from . import explain
 from .chat import Entry, Form, Reply
@@ -88,19 +89,22 @@ class Missing:
         return f"to record it: {self.command}" if self.command else ""
 
 
-async def missing(ticket: Ticket, store: Store | None, recordings: Recordings | None) -> Missing:
+async def missing(
+    ticket: Ticket, store: Store | None, recordings: Recordings | None, mask: Callable[[str], str]
+) -> Missing:
     """Return why the call of *ticket* has no answer; where it is merely unknown, the nearest recording is looked for.
 
-    *store* is None where what is in it cannot be read but by its own calls.
+    *store* is None where what is in it cannot be read but by its own calls. *mask* takes secrets out of a text: what is
+    said here is read in logs.
     """
     call, request = ticket.call, ticket.call.request
     path = next(candidates(_would_be(ticket)))
     told = Missing(
         key=ticket.key,
-        what=f"{call.dialect} {call.model or '-'}",
-        endpoint=f"{request.method} {origin(request.scheme, request.host, request.port)}{request.path}",
+        what=mask(f"{call.dialect} {call.model or '-'}"),
+        endpoint=mask(f"{request.method} {origin(request.scheme, request.host, request.port)}{request.path}"),
         reason=ticket.reason,
-        lane=lane(ticket.identity),
+        lane=mask(lane(ticket.identity)),
         command=f"aicache record --only {shlex.quote(path.rpartition('/')[0] + '/*')} -- CMD" if recordings else RECORD,
     )
     if ticket.reason != NO_RECORDING:
@@ -111,9 +115,23 @@ async def missing(ticket: Ticket, store: Store | None, recordings: Recordings | 
     found = await explain.nearest(ticket.identity, entries, SECONDS if recordings else None)
     if found is None:
         return told
-    entry, fields = found
+    entry, _ = found
     file = recordings.place(entry) if recordings else ""
-    return replace(told, nearest=file or entry.key[:12], file=file, fields=tuple(fields))
+    both = (_masked(json.loads(each), mask) for each in (entry.request, ticket.identity))
+    fields = tuple(explain.differences(*both)) or ((ONLY_SECRETS, "", ""),)
+    return replace(told, nearest=file or entry.key[:12], file=file, fields=fields)
+
+
+def _masked(value: Any, mask: Callable[[str], str]) -> Any:
+    """Return a JSON value with *mask* applied to its texts: whole ones, for of a part nobody can tell what it is."""
+    match value:
+        case str():
+            return mask(value)
+        case dict():
+            return {name: _masked(each, mask) for name, each in value.items()}
+        case list():
+            return [_masked(each, mask) for each in value]
+    return value
 
 
 def _would_be(ticket: Ticket) -> Entry:
@@ -133,5 +151,6 @@ def _would_be(ticket: Ticket) -> Entry:
 
 
 NO_RECORDING = "unknown"
+ONLY_SECRETS = "only in secrets, which are not shown"
 RECORD = "aicache run --mode record -- CMD"
 SEALED = "recordings are sealed (`cache.encrypt`), so the nearest cannot be told"

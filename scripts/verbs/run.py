@@ -165,7 +165,7 @@ def _ended(args: argparse.Namespace, code: int, proxy: Proxy, recording: Recordi
     if args.report:
         text = _report.written(args.report, found, failed)
         if args.report_file:
-            Path(args.report_file).write_text(text, "utf-8")
+            _write(Path(args.report_file), text)
         else:
             print(text, end="", file=sys.stderr)
     if secrets := stats.stored["secret-found"]:
@@ -174,6 +174,14 @@ def _ended(args: argparse.Namespace, code: int, proxy: Proxy, recording: Recordi
         if name != "secrets":
             log.error("failed (%s): %s", name, why)
     return code or int(bool(failed))
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a report. Raises `Stop`."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise Stop(f"the report {file} cannot be written: {error.strerror}") from error
 
 
 def checks(wanted: Sequence[str], *, strict: bool) -> list[str]:
