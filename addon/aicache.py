@@ -23,7 +23,7 @@ from llmcache.control import read_control
 from llmcache.crowd import Followed
 from llmcache.engine import Engine
 from llmcache.freshness import age, failing
-from llmcache.pace import paced
+from llmcache.pace import played
 from llmcache.recorder import Ticket
 from llmcache.stage import Play
 from llmcache.stats import Observation, Stats
@@ -195,10 +195,14 @@ class AiCache:
             case Hit():
                 if ticket:
                     flows.refresh(engine, flow, ticket)
-                reply, pace = outcome.reply, engine.rules.pace
-                if pace.speed and reply.chunks and await engine.stage.open():
-                    said = ("age", str(age(outcome.entry, time.time()))), ("cache-status", status.of_hit(outcome))
-                    await flows.stage(engine, flow, Play(reply.status, (*reply.headers, *said), paced(reply, pace)))
+                entry, reply, pace = outcome.entry, outcome.reply, engine.rules.pace
+                flowing = entry.truncated or (pace.speed and reply.chunks)
+                if flowing and await engine.stage.open():
+                    said = ("age", str(age(entry, time.time()))), ("cache-status", status.of_hit(outcome))
+                    play = Play(reply.status, (*reply.headers, *said), played(entry, reply, pace))
+                    await flows.stage(engine, flow, play)
+                elif entry.truncated:  # in one block it would pass for whole
+                    flow.response = flows.refusal(dialect, "the recording broke off, and there is no port to break it")
                 else:
                     flows.answer(flow, outcome)
             case Followed(feed=feed):

@@ -20,6 +20,7 @@ from llmcache.reach import reachable
 from llmcache.recorder import Ticket
 from llmcache.stage import Play, Seat
 from mitmproxy import connection, ctx, http
+from mitmproxy.flow import Error
 from mitmproxy.proxy import mode_specs
 
 log = logging.getLogger("aicache")
@@ -174,7 +175,10 @@ def exchange_of(flow: http.HTTPFlow, tee: Tee | None, head: Headers, seconds: fl
     assert flow.response is not None
     pieces = tuple(tee.pieces) if tee else ((int(seconds * 1000), flow.response.raw_content or b""),)
     whole = framed(flow.response, head) and (tee is None or tee.ended) and flow.error is None
-    return capture.Exchange(flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole)
+    broken = flow.error is not None and flow.error.msg != KILLED and not client_left(flow)
+    return capture.Exchange(
+        flow.response.status_code, head, pieces, seconds, streamed=tee is not None, whole=whole, broken=broken
+    )
 
 
 def framed(response: http.Response, head: Headers) -> bool:
@@ -183,6 +187,8 @@ def framed(response: http.Response, head: Headers) -> bool:
     return bool(marked) or not response.http_version.startswith("HTTP/1")
 
 
+KILLED = Error.KILLED_MESSAGE
+"""What mitmproxy writes where its user, or another addon, ended a flow."""
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
 STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"

@@ -154,6 +154,7 @@ def value(config, name):
         pytest.param("deadlines: {store: 20}", "deadlines.store", 20, id="milliseconds"),
         pytest.param("deadlines: {store: 70ms}", "deadlines.store", 70, id="ms"),
         pytest.param("deadlines: {store: 1.5s}", "deadlines.store", 1500, id="seconds"),
+        pytest.param("admit: {truncated: true}", "admit.truncated", True, id="truncated"),
         pytest.param("admit: {finishReasons: [length]}", "admit.finish_reasons", frozenset(["length"]), id="admit"),
         pytest.param("cacheKeyStrategy: allQuestions", "cache_key_strategy", "allQuestions", id="strategy"),
         pytest.param("cacheKeyFrom: a.b", "cache_key_from.path", "a.b", id="path"),

@@ -62,7 +62,7 @@ FLOORS = (
     {"lessons"},
     {"flights", "pace"},
     {"nearby", "recorder", "stage"},
-    {"similar", "crowd", "rules", "missing"},
+    {"similar", "crowd", "rules", "missing", "written"},
     {"telling"},
     {"engine"},
     {"build_similar"},

@@ -55,10 +55,10 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
         similar = open_similar(settings, store, scope, given)
     seal, locks = open_seal(settings), open_locks(settings, store)
-    engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks)
+    engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks, recordings=recordings)
     engine.mask = Scanner(os.environ, settings.secrets.allow).masked
     if recordings:
-        engine.recordings, engine.tell = recordings, Teller(_to_stderr, os.environ)
+        engine.tell = Teller(_to_stderr, os.environ)
     return engine
 
 
@@ -194,6 +194,7 @@ def rules(settings: config.Config) -> Rules:
         stale=stale,
         admission=Admission(
             finish_reasons=settings.admit.finish_reasons,
+            truncated=settings.admit.truncated,
             ttl=settings.cache.ttl,
             keep=stale.keep,
             max_body=settings.limits.max_body,

@@ -28,6 +28,8 @@ class Exchange:
     """Whether the borders of the pieces are those of the wire, and so worth keeping."""
     whole: bool = True
     """Whether HTTP itself marked the end: by a length, a last chunk or an end of stream, not by a closed connection."""
+    broken: bool = False
+    """Whether upstream broke it off, and HTTP said so; a client that left breaks nothing off."""
 
 
 class Tee:

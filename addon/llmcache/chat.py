@@ -158,6 +158,8 @@ class Entry:
     """When it becomes stale, Unix seconds, where it is kept longer than that; None: as long as it is kept."""
     origin: str = ""
     """For an answer that was given to a near question: the key of the entry that was recorded; else empty."""
+    truncated: bool = False
+    """Whether the reply is the beginning of a stream that upstream broke off; it is served as such or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Admit:
 
     finish_reasons: frozenset[str] = frozenset()
     """Finish reasons accepted besides the natural ones."""
+    truncated: bool = False
+    """Whether a stream that the provider broke off is kept, for `replay` to break it off again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ def _read_vector(root: Section, compat: str, stored: Cache) -> Vector | None:
 
 def _read_admit(block: Section) -> Admit:
     reasons: tuple[str, ...] = block.read("finishReasons", (), texts)
-    return Admit(frozenset(reasons))
+    return Admit(frozenset(reasons), block.read("truncated", False, flag))
 
 
 def _read_flights(block: Section, store: str) -> Flights:
@@ -308,6 +310,10 @@ def _check_blocks(root: Section, config: Config) -> None:
         late := {"staleIfError", "staleWhileRevalidate"} & root.section("cache").changed
     ):
         root.section("cache").problem(min(late), "does not go with `compat: higress`, whose records have no times")
+    if config.compat == "higress" and config.admit.truncated:
+        root.section("admit").problem(
+            "truncated", "does not go with `compat: higress`, whose records are whole answers"
+        )
     if config.cache.encrypt and (config.compat == "higress" or config.enable_semantic_cache):
         other = "compat: higress" if config.compat == "higress" else "enableSemanticCache: true"
         root.section("cache").problem("encrypt", f"does not go with `{other}`, which keeps texts readable; remove one")

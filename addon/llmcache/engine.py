@@ -28,7 +28,6 @@ from .chat import (
     Miss,
     Outcome,
     Refusal,
-    Reply,
     Request,
     WireError,
 )
@@ -36,19 +35,19 @@ from .control import NOTHING, Control, not_cached
 from .crowd import Client, Crowd, Followed, Locks
 from .freshness import Refreshes, overdue, too_old
 from .missing import Missing, Recordings, missing
-from .recorder import INLINE, Recorder, Ticket
+from .recorder import Recorder, Ticket
 from .rules import Rules
 from .scope import Scope
 from .stage import Stage
 from .stats import Observation, observed
 from .stores import Seal, Store, is_over
 from .wire import named, passed
+from .written import written
 
 if TYPE_CHECKING:  # it loads numpy, and is there only where semantic answers are wanted
     from .similar import Similar
 
 log = logging.getLogger("aicache.engine")
-
 
 LARGE = 250_000
 """Bytes above which a sealed entry is opened on a thread: about a millisecond."""
@@ -85,7 +84,8 @@ class Engine:
         parts = (self.store, self.rules.admission, self.observe, failed, works)
         self._refreshes = Refreshes()
         learned = self.similar.learn if self.similar else lambda *_: None
-        self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal)
+        outdoes = self.recordings.outdoes if self.recordings else None
+        self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal, outdoes=outdoes)
         self.stage = Stage()
         wait, limit = self.rules.flights, self.rules.admission.max_body
         self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit, self.locks)
@@ -172,7 +172,7 @@ class Engine:
         found = self._unread(control, key, identity) or await self._find(dialect, call, key, identity, control)
         if found == "unknown" and (scrubbed := self.rules.scrub(identity)):
             found = await self._find(dialect, call, scrubbed, identity, control)
-        if isinstance(found, Hit) and found.entry.key != key and self.seal is None:
+        if isinstance(found, Hit) and found.kind == "exact" and found.entry.key != key and self.seal is None:
             found = replace(found, kind="scrubbed")
         if isinstance(found, Hit):
             ticket = Ticket(dialect, call, key, identity, shown, "refresh", control)
@@ -213,7 +213,7 @@ class Engine:
         if control.no_cache or too_old(near.entry, now, control) or overdue(near.entry, now) is not None:
             return Miss(ticket.reason), ticket
         try:
-            reply = await self._written(dialect, near.entry, call)
+            reply = await written(self.rules.answer, dialect, near.entry, call)
         except (Lossy, WireError, ValueError):
             return Miss("form"), ticket
         if not control.no_store:
@@ -256,8 +256,9 @@ class Engine:
             return "unknown"  # it was given to a near question, when that was wanted
         if not self.replaying and too_old(entry, self.clock(), control):
             return "max-age"
+        kind = "semantic" if entry.origin else "truncated" if entry.truncated else "exact"
         try:
-            return Hit(entry, await self._written(dialect, entry, call), "semantic" if entry.origin else "exact")
+            return Hit(entry, await written(self.rules.answer, dialect, entry, call), kind)
         except Lossy as loss:
             return f"form-{loss}"
         except (WireError, ValueError):
@@ -286,7 +287,8 @@ class Engine:
             self._works("reading")
         if entry is None:
             return self.recordings.absent(key) if self.recordings else "unknown"
-        return await self._opened(entry, identity, self.seal) if self.seal else entry
+        found = await self._opened(entry, identity, self.seal) if self.seal else entry
+        return "unknown" if isinstance(found, Entry) and found.truncated and not self.replaying else found
 
     async def _got(self, key: str) -> Entry | None:
         """Read the entry within the deadline; in replay, where there is nothing else, however long it takes."""
@@ -306,16 +308,6 @@ class Engine:
             self._told_of_seal = True
             return "seal-broken"
         return "unknown" if is_over(opened, self.clock()) else opened
-
-    async def _written(self, dialect: wire.Dialect, entry: Entry, call: Call) -> Reply:
-        """Write the entry's reply in the form that *call* wants."""
-        if (rule := self.rules.answer) and (filled := rule.fill(entry.reply, entry.form, call.form)):
-            return filled
-        if entry.form == call.form:
-            return entry.reply
-        if len(entry.reply.body) < INLINE:
-            return dialect.convert(entry.reply, entry.form, call.form)
-        return await asyncio.to_thread(dialect.convert, entry.reply, entry.form, call.form)
 
     async def _refuse(self, ticket: Ticket) -> Refusal:
         found = await missing(ticket, None if self.seal else self.store, self.recordings, self.mask)

@@ -35,6 +35,9 @@ class Recordings(Protocol):
     def absent(self, key: str) -> str:
         """Return why there is no recording: `unknown`, or `exhausted` where all of them were served."""
 
+    async def outdoes(self, entry: Entry) -> bool:
+        """Whether there is a whole recording that *entry*, which broke off, must not replace."""
+
     def place(self, entry: Entry) -> str:
         """Return the file of *entry*, from the working folder on; empty when it is not there any more."""
 

@@ -151,10 +151,10 @@ class Nearby:
         return f"gate-{reason}" if reason else None
 
     async def _entry(self, neighbor: Neighbor) -> Entry | None:
-        """Return the entry of a neighbor; None where it is gone, and where another's answer was kept in its place."""
+        """Return the entry of a neighbor; None where it is gone, or half of it or another is in its place."""
         if not self.rules.carry:
             entry = await self.store.get(neighbor.key)
-            return None if entry is None or entry.origin else entry
+            return None if entry is None or entry.origin or entry.truncated else entry
         if not neighbor.answer.strip():
             return None
         reply = Reply(200, (), neighbor.answer.encode("utf-8", "replace"))

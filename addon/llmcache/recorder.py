@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from .answer import AnswerRule
 from .asked import Asked
 from .capture import Exchange, reply_of
-from .chat import BackendError, Call, Entry, Hit, Incomplete, SecretFound, Usage, WireError
+from .chat import BackendError, Call, Complete, Entry, Hit, Incomplete, Reply, SecretFound, Usage, Verdict, WireError
 from .control import NOTHING, Control
 from .flights import Flight
 from .stats import Observation, observed
@@ -32,6 +33,8 @@ INLINE = 16_000
 """Bytes of a reply that may be judged or rewritten on the event loop (about 1 ms); larger ones go to a thread."""
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""
+CUT = Incomplete("truncated")
+"""The verdict on the beginning of a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Admission:
 
     finish_reasons: frozenset[str] = frozenset()
     """Accepted besides the natural ones."""
+    truncated: bool = False
+    """Whether a stream that upstream broke off is stored as such, where no whole reply of the call is."""
     ttl: int = 0
     """Seconds an entry is served; 0 for ever."""
     keep: int = 0
@@ -91,6 +96,11 @@ class _Recording:
     stored: Entry | None = None
     """What goes into the store: the entry, sealed where that was asked for."""
 
+    @property
+    def broken(self) -> bool:
+        """Whether it is a stream that broke off, and was found worth storing as such."""
+        return isinstance(self.judged, Entry) and self.judged.truncated
+
 
 @dataclass
 class Recorder:
@@ -108,11 +118,15 @@ class Recorder:
     """Told of each ticket when nothing more is stored for it."""
     clock: Callable[[], float] = time.time
     seal: Seal | None = None
+    outdoes: Callable[[Entry], Awaitable[bool]] | None = None
+    """Whether the store has better than a reply that broke off, where its `get` does not say so."""
     _waiting: list[_Recording] = field(default_factory=list, repr=False)
     _newest: dict[str, _Recording] = field(default_factory=dict, repr=False)
     """By key, until it is stored."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _bytes: int = 0
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Held while a batch is stored, where what is there already decides about what comes."""
     _scribe: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicache-scribe"), repr=False
     )
@@ -135,13 +149,13 @@ class Recorder:
         self.over(ticket)
 
     async def just_recorded(self, key: str) -> Entry | None:
-        """Return the entry of a reply that came a moment ago and is not stored yet."""
+        """Return the entry of a whole reply that came a moment ago and is not stored yet."""
         recording = self._newest.get(key)
         if recording is None:
             return None
         if recording.judged is None:
             await self._judge([recording])
-        return recording.judged if isinstance(recording.judged, Entry) else None
+        return recording.judged if isinstance(recording.judged, Entry) and not recording.broken else None
 
     async def settled(self) -> None:
         """Return when everything that was taken is stored, or known not to be."""
@@ -168,9 +182,13 @@ class Recorder:
     async def _store(self, batch: list[_Recording]) -> None:
         try:
             await self._judge(batch)
-            entries = {id(each): each.stored for each in batch if each.stored}
-            outcomes = await asyncio.gather(*map(self.store.put, entries.values()), return_exceptions=True)
-            told = dict(zip(entries, outcomes, strict=True))
+            async with self._one if self.admission.truncated else nullcontext():
+                entries = {id(each): each.stored for each in batch if each.stored and not each.broken}
+                outcomes = await asyncio.gather(*map(self.store.put, entries.values()), return_exceptions=True)
+                told = dict(zip(entries, outcomes, strict=True))
+                for each in batch:
+                    if each.broken:
+                        told[id(each)] = await self._put_broken(each)
             for each in batch:
                 self._report(each, told.get(id(each)))
         finally:
@@ -179,6 +197,31 @@ class Recorder:
                 self.over(each.ticket)
                 if self._newest.get(each.ticket.key) is each:
                     del self._newest[each.ticket.key]
+
+    async def _put_broken(self, each: _Recording) -> Exception | None:
+        """Store half a reply, unless a whole one is there; return what went wrong."""
+        assert isinstance(each.judged, Entry)
+        assert each.stored
+        try:
+            if await self._outdone(each.judged):
+                each.judged = CUT
+            else:
+                await self.store.put(each.stored)
+        except Exception as error:  # noqa: BLE001 - told where those of all others are
+            return error
+        return None
+
+    async def _outdone(self, entry: Entry) -> bool:
+        """Whether there is a whole reply to the call of *entry*."""
+        if self.outdoes:
+            return await self.outdoes(entry)
+        held = await self.store.get(entry.key)
+        if held and self.seal:
+            try:
+                held = self.seal.open(held, entry.request)
+            except ValueError:
+                return False
+        return held is not None and not held.truncated
 
     async def _judge(self, batch: Sequence[_Recording]) -> None:
         """Judge what is not judged yet; a hop to a thread costs more than judging a few small replies."""
@@ -205,12 +248,11 @@ class Recorder:
             reply = reply_of(exchange, self.admission.max_body)
         except WireError as error:
             return Incomplete(str(error))
-        verdict = dialect.judge(call, reply, self.admission.finish_reasons)
-        if isinstance(verdict, Incomplete):
+        verdict = self._verdict(ticket, exchange, reply)
+        truncated = verdict == CUT and exchange.broken and self._worth(ticket, reply)
+        if isinstance(verdict, Incomplete) and not truncated:
             return verdict
-        form = dialect.reply_form(call, reply)
-        if form.kind != "json" and not dialect.MARKS_END and not exchange.whole:
-            return Incomplete("truncated")
+        form = dialect.reply_form(call, reply) if isinstance(verdict, Complete) else call.form
         if self.admission.answer and not self.admission.answer.text(reply, form).strip():
             return Incomplete("no-answer-text")
         now = self.clock()
@@ -224,14 +266,28 @@ class Recorder:
             reply=reply,
             created=now,
             expires=now + ttl + keep if ttl else None,
-            usage=verdict.usage,
+            usage=verdict.usage if isinstance(verdict, Complete) else Usage(),
             seconds=exchange.seconds,
             request=ticket.identity,
             path=call.path,
             question=ticket.question[:QUESTION_SHOWN],
             sequence=ticket.sequence,
             fresh=now + ttl if ttl and keep else None,
+            truncated=truncated,
         )
+
+    def _verdict(self, ticket: Ticket, exchange: Exchange, reply: Reply) -> Verdict:
+        """Return the dialect's word, where a reply without one of its own for the end needs that of HTTP, too."""
+        call, dialect = ticket.call, ticket.dialect
+        verdict = dialect.judge(call, reply, self.admission.finish_reasons)
+        marked = exchange.whole or dialect.MARKS_END or isinstance(verdict, Incomplete)
+        return verdict if marked or dialect.reply_form(call, reply).kind == "json" else CUT
+
+    def _worth(self, ticket: Ticket, reply: Reply) -> bool:
+        """Whether a reply that broke off is to be kept: the beginning of a stream of the form that was asked for."""
+        wanted = ticket.call.form
+        kept = self.admission.truncated and wanted.streamed and bool(reply.chunks)
+        return kept and ticket.dialect.reply_form(ticket.call, reply).kind == wanted.kind
 
     def _report(self, each: _Recording, failure: BaseException | None) -> None:
         """Say what became of a reply."""
@@ -242,8 +298,8 @@ class Recorder:
                 stored = reason
             case _, None:
                 self.works()
-                stored = "stored"
-                if isinstance(judged, Entry):
+                stored = "stored-truncated" if each.broken else "stored"
+                if isinstance(judged, Entry) and not judged.truncated:
                     usage = judged.usage
                     self.learned(ticket, judged)
             case _, SecretFound():

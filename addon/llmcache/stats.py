@@ -35,13 +35,13 @@ class Observation:
     usage: Usage = field(default_factory=Usage)
     """Tokens of the reply: saved by a hit, spent by a miss."""
     stored: str = ""
-    """For a miss: `stored`, or why its reply was not."""
+    """For a miss: `stored`, or why its reply was not; `stored-truncated` where half of one was wanted."""
 
     def line(self) -> str:
         """Return the log line: what happened, to which call, and what it was worth."""
         what = f"{self.outcome} {self.reason}".rstrip()
         if self.stored:
-            what += f", {self.stored}" if self.stored == "stored" else f", not stored: {self.stored}"
+            what += f", {self.stored}" if self.stored.startswith("stored") else f", not stored: {self.stored}"
         form = "stream" if self.stream else "json"
         line = f"{what}: {self.dialect or self.path} {self.model or '-'} @ {self.host} ({form}, {_time(self.seconds)}"
         return f"{line}, saved {_time(self.saved)})" if self.saved else f"{line})"
@@ -71,7 +71,7 @@ class Stats:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By (outcome, reason)."""
     stored: Counter[str] = field(default_factory=Counter)
-    """What became of the replies of misses: `stored`, or the reason why not."""
+    """What became of the replies of misses: `stored`, `stored-truncated`, or the reason why not."""
     saved: dict[tuple[str, str], Usage] = field(default_factory=dict)
     """Tokens that hits saved, by (host, model)."""
     saved_seconds: float = 0.0

@@ -28,7 +28,9 @@ def rows(stats: Stats, price: Price = cost) -> list[tuple[str, str]]:
     found += [(PLURALS[name], text) for name in PLURALS if (text := _reasons(stats, name))]
     if stored := stats.stored["stored"]:
         found.append(("stored", str(stored)))
-    if kept_out := _by_count({name: number for name, number in stats.stored.items() if name != "stored"}):
+    if truncated := stats.stored["stored-truncated"]:
+        found.append(("stored as truncated", str(truncated)))
+    if kept_out := _by_count({name: number for name, number in stats.stored.items() if not name.startswith("stored")}):
         found.append(("not stored", kept_out))
     if stats.outcomes["hit"]:
         found.append(("saved", saved(stats, price)))

@@ -66,7 +66,7 @@ def readable(entry: Entry) -> str:
         "recorded": f"{_moment(entry.created)}, took {entry.seconds:.2f} s",
         "served until": _moment(entry.expires) if entry.expires else "for ever",
         "tokens": f"{entry.usage.input} in, {entry.usage.output} out",
-        "form": f"{entry.form.kind}, status {entry.reply.status}",
+        "form": f"{entry.form.kind}, status {entry.reply.status}{', truncated' if entry.truncated else ''}",
     }
     head = [f"{name + ':':<14}{clean(value)}" for name, value in facts.items()]
     if entry.form == SEALED:

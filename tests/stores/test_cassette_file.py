@@ -286,3 +286,12 @@ def test_damage_is_told(at, put):
     except Broken as broken:
         line = broken.line
     assert 1 <= line <= changed.count(b"\n") + 2
+
+
+def test_what_broke_off_says_so():
+    """The beginning of a stream comes back as one, whole events or not; it stands in the head, for people too."""
+    for body in (b'data: {"a":1}\n\n', b'data: {"a":1}\n\ndata: {"a', b"data: {}\n\ndata: \xf0\x9f"):
+        text = round_trip(replace(stream(body, chunks=((5, len(body)),)), truncated=True))
+        assert "\ntruncated: true\n" in text
+        assert read_head(text.encode()).entry.truncated
+    assert "truncated" not in round_trip(ENTRY)

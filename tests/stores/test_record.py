@@ -43,6 +43,7 @@ CASES = {
     "half a surrogate pair": replace(STREAM, question="\ud83d", path="/caf\udce9"),
     "number past 64 bits": replace(STREAM, usage=Usage(input=2**70)),
     "whole seconds": replace(STREAM, created=5, expires=6, seconds=0),
+    "broken off": replace(STREAM, reply=replace(STREAM.reply, body=b"data: {}\n\ndata: [D"), truncated=True),
 }
 
 
@@ -64,6 +65,11 @@ def test_round_trip_of_anything(body, request, question, status):
     """No body, request or text confuses the layout."""
     entry = replace(STREAM, reply=Reply(status, (), body), request=request, question=question)
     assert unpack(pack(entry), entry.key) == entry
+
+
+def test_what_broke_off_is_unknown_to_those_who_would_serve_it_as_whole():
+    """A version of aicache that knows only whole replies reads version 2, as which all of them are still written."""
+    assert [pack(replace(STREAM, truncated=truncated))[7] for truncated in (False, True)] == [2, 3]
 
 
 def test_every_flipped_bit_is_refused():
@@ -112,7 +118,7 @@ def head(**changes: object) -> dict[str, object]:
 
 
 FORGERIES = {
-    "unknown version": (forged(head(), version=3), "version 3"),
+    "unknown version": (forged(head(), version=4), "version 4"),
     "not JSON": (forged(b"{]"), "Expecting"),
     "no object": (forged([1]), "other fields"),
     "further field": (forged(head(more=1)), "other fields"),

@@ -153,6 +153,7 @@ def _members(entry: Entry, shape: Shape, sides: Blobs, *, raw_request: bool, raw
         "expires": None if entry.expires is None else round(entry.expires, 3),
         "form": entry.form.kind,
         "options": sorted(entry.form.options),
+        "truncated": entry.truncated or None,
         "seconds": round(entry.seconds, 3),
         "usage": Flow({"input": usage.input, "output": usage.output, "cached": usage.cached}),
     }
@@ -207,6 +208,7 @@ def _head(value: Any) -> Head:
         path=text(value, ("path",), ""),
         question=text(value, ("question",), ""),
         sequence=take(value, ("sequence",), int, default=0),
+        truncated=take(value, ("truncated",), bool, default=False),
     )
     return Head(entry, Shape(take(value, ("scrubbed",), str, default=""), tuple(_texts(value, "rules"))))
 
@@ -285,5 +287,16 @@ _DIGEST = re.compile(r"[0-9a-f]{40}")
 _IDENTITY = re.compile(rb'\{"aicache":')
 _KNOWN = frozenset(
     {"aicache", "key", "scrubbed", "rules", "sequence", "dialect", "host", "path", "model", "question", "recorded"}
-    | {"expires", "form", "options", "seconds", "usage", "request", "request-text", "request-base64", "reply"}
+    | {
+        "expires",
+        "form",
+        "options",
+        "truncated",
+        "seconds",
+        "usage",
+        "request",
+        "request-text",
+        "request-base64",
+        "reply",
+    }
 )

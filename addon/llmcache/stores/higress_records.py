@@ -46,7 +46,7 @@ class HigressRecords:
 
     def encode(self, entry: Entry) -> bytes:
         """Return the answer's text. Raises `ValueError` where there is none."""
-        answer = self._text(entry.reply, entry.form)
+        answer = "" if entry.truncated else self._text(entry.reply, entry.form)
         if not answer.strip():
             raise ValueError("cannot be packed: it has no answer's text")
         return answer.encode("utf-8", "replace")

@@ -20,8 +20,8 @@ import orjson
 from ..chat import Entry, Form, Reply, Usage
 
 MAGIC = b"aicache"
-VERSION = 2
-"""2 has `fresh`; 1 is read as without."""
+VERSION, TRUNCATED = 2, 3
+"""2 has `fresh`; 1 is read as without. 3 is 2 with a reply that broke off, which who knows only 2 must not serve."""
 CHECKSUM = 16
 """Bytes of the checksum: 128 bits, far past any accident."""
 
@@ -81,7 +81,7 @@ def pack(entry: Entry) -> bytes:
     head = _dumps(_head(entry))
     request, body = entry.request, entry.reply.body
     try:
-        prefix = _PREFIX.pack(MAGIC, VERSION, len(head), len(request))
+        prefix = _PREFIX.pack(MAGIC, TRUNCATED if entry.truncated else VERSION, len(head), len(request))
     except struct.error as error:
         raise ValueError(f"cannot be packed: {error}") from error
     record = b"".join((prefix, head, request, body))
@@ -98,7 +98,7 @@ def unpack(data: bytes, key: str) -> Entry:
     magic, version, head_length, request_length = _PREFIX.unpack_from(data)
     if magic != MAGIC:
         raise ValueError("not a record")
-    if version not in (1, VERSION):
+    if version not in (1, VERSION, TRUNCATED):
         raise ValueError(f"format version {version} is unknown")
     end = len(data) - CHECKSUM
     if _checksum(memoryview(data)[:end]) != data[end:]:
@@ -110,7 +110,7 @@ def unpack(data: bytes, key: str) -> Entry:
     head = _read_head(data[_PREFIX.size : request_at], version)
     if head["key"] != key:
         raise ValueError("belongs to another key")
-    return _entry(head, data[request_at:body_at], data[body_at:end])
+    return _entry(head, data[request_at:body_at], data[body_at:end], truncated=version == TRUNCATED)
 
 
 def size(entry: Entry) -> int:
@@ -147,7 +147,7 @@ def _head(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
+def _entry(head: dict[str, Any], request: bytes, body: bytes, *, truncated: bool) -> Entry:
     try:
         return Entry(
             key=head["key"],
@@ -170,6 +170,7 @@ def _entry(head: dict[str, Any], request: bytes, body: bytes) -> Entry:
             question=head["question"],
             fresh=head["fresh"],
             origin=head["origin"],
+            truncated=truncated,
         )
     except TypeError as error:
         raise ValueError(f"head is malformed: {error}") from error

@@ -99,6 +99,14 @@ class Turns:
         replaced = entry.key, entry.sequence
         await self.store.remove([held for held in before if (held.key, held.sequence) != replaced])
 
+    async def outdoes(self, entry: Entry) -> bool:
+        """Whether there is a whole recording that *entry*, which broke off, must not replace."""
+        await self.store.refresh()
+        whole = [held for held in self.store.kin(entry) if (kept := await self.store.load(held)) and not kept.truncated]
+        if self._renew and entry.key not in self.written:  # it would be the first of this run, and remove them all
+            return bool(whole)
+        return any((held.key, held.sequence) == (entry.key, entry.sequence) for held in whole)
+
     async def delete(self, key: str) -> bool:
         """Remove every recording of *key*. Returns whether there was one."""
         return await self.store.delete(key)
