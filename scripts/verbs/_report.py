@@ -75,7 +75,7 @@ def facts(stats: Stats, mode: str, turns: Turns | None, swapped: Swapped | None,
         refused=stats.outcomes["refusal"],
         forwarded=stats.outcomes["miss"],
         bypassed=stats.outcomes["bypass"],
-        recorded=stats.stored["stored"],
+        recorded=stats.stored["stored"] + stats.stored["stored-truncated"],
         secrets=stats.stored["secret-found"],
         dropped={name: number for name, number in sorted(stats.stored.items()) if name not in OTHERWISE},
         unused=_paths(path for path, held in files.items() if turns and not turns.knows(held)),
@@ -167,7 +167,8 @@ def _told(found: Facts) -> list[tuple[str, str]]:
     return told
 
 
-OTHERWISE = {"stored", "secret-found", "no-store", "store-error", "overload", "internal-error", "not-refreshed"}
+OTHERWISE = {"stored", "stored-truncated", "secret-found", "no-store", "store-error", "overload", "internal-error"}
+OTHERWISE |= {"not-refreshed"}
 """What becomes of replies besides being no good answer."""
 
 FORMS: dict[str, Callable[[Facts, dict[str, str]], str]] = {"json": _json, "junit": _junit, "markdown": _markdown}

@@ -61,6 +61,10 @@ class Renewal:
         """Write the entry aside. Raises `BackendError`."""
         await self.fresh.put(entry)
 
+    async def outdoes(self, entry: Entry) -> bool:
+        """Whether this run has a whole recording that *entry*, which broke off, must not replace."""
+        return await self.fresh.outdoes(entry)
+
     async def delete(self, key: str) -> bool:
         """Remove what was written aside for *key*."""
         return await self.fresh.delete(key)
