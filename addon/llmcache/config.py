@@ -235,7 +235,9 @@ def _read_mode(root: Section, stored: Cache) -> str:
     strict = stored.type == "cassette" and os.environ.get("CI", "").lower() not in NO
     mode = root.read("mode", "replay" if strict else "cache", choice("cache", "record", "replay", "off"))
     if strict and not root.has("mode"):
-        root.warning("mode", "is `replay`, because `CI` is set and the store is recordings; another has to be said")
+        root.warning(
+            "mode", "is `replay`, because `CI` is set and the store is recordings; `--mode` or `mode` names another"
+        )
     elif strict and mode != "replay":
         root.warning("mode", f"is `{mode}` as you say, although `CI` is set and the store is recordings")
     return mode
