@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clients import Chat, Entrance, Sdk
 from support.proxy import ROOT, Mitmdump
+from support.refusing import Refusing, refusing
 from support.upstream import Asked, Script, Upstream
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "anthropic"
@@ -115,22 +115,20 @@ def test_tokens_are_counted_once(place: Place, style: str) -> None:
     assert place.asked(call) == 1
 
 
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusing]:
+    """A proxy in replay mode that knows nothing."""
+    with refusing(tmp_path_factory.mktemp("silent"), "anthropic", answer) as made:
+        yield made
+
+
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-def test_a_refusal_is_one_attempt_with_a_message(tmp_path: Path, stream: bool, style: str) -> None:
+def test_a_refusal_is_one_attempt_with_a_message(silent: Refusing, stream: bool, style: str) -> None:
     """In replay mode the SDK tries once, raises, and shows what we say; the provider hears nothing."""
-    with (
-        Upstream(answer) as upstream,
-        Mitmdump(tmp_path, "--set", "aicache_mode=replay", modes=(f"reverse:{upstream.url}",)) as proxy,
-    ):
-        sdk = Sdk("anthropic", proxy.ca)
-        result = sdk.ask(Entrance("reverse", proxy.url), Chat(asking("text", stream=stream), style=style))
-        sdk.close()
-        proxy.wait_for("<< 424")
-        assert (result["error"], result["status"]) == ("APIStatusError", 424)
-        assert "aicache" in result["message"]
-        assert upstream.calls == []
-        assert proxy.output.count("<< 424") == 1
+    result = silent.refused(Chat(asking("text", stream=stream), style=style))
+    assert (result["error"], result["status"]) == ("APIStatusError", 424)
+    assert "aicache" in result["message"]
 
 
 def test_golden_cases_are_there() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from llmcache.eventstream import parse
 from support.clients import Chat, Entrance, Sdk
 from support.proxy import ROOT, Mitmdump
+from support.refusing import Refusing, refusing
 from support.upstream import Asked, Script, Upstream
 
 GOLDEN = ROOT / "tests" / "data" / "wire"
@@ -156,20 +156,18 @@ def test_vectors_are_asked_for_once(place: Place) -> None:
     assert place.asked(call) == 1
 
 
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusing]:
+    """A proxy in replay mode that knows nothing."""
+    with refusing(tmp_path_factory.mktemp("silent"), "boto3", answer) as made:
+        yield made
+
+
 @pytest.mark.parametrize("method", ["converse", "converse_stream", "invoke_model", "invoke_model_with_response_stream"])
-def test_a_refusal_is_one_attempt_with_a_message(tmp_path: Path, method: str) -> None:
+def test_a_refusal_is_one_attempt_with_a_message(silent: Refusing, method: str) -> None:
     """In replay mode boto3 tries once, raises, and shows what we say; the provider hears nothing."""
-    with (
-        Upstream(answer) as upstream,
-        Mitmdump(tmp_path, "--set", "aicache_mode=replay", modes=(f"reverse:{upstream.url}",)) as proxy,
-    ):
-        sdk = Sdk("boto3", proxy.ca)
-        call = asking("text" if method.startswith("converse") else "claude-text")
-        result = sdk.ask(Entrance("reverse", proxy.url), Chat(call, method, key="AKIATEST"))
-        sdk.close()
-        proxy.wait_for("<< 424")
-        assert result["status"] == 424, result
-        assert (result["error"], result["code"], result["retries"]) == ("ClientError", "aicache_no_recording", 0)
-        assert result["message"].startswith("aicache: ")
-        assert upstream.calls == []
-        assert proxy.output.count("<< 424") == 1
+    call = asking("text" if method.startswith("converse") else "claude-text")
+    result = silent.refused(Chat(call, method, key="AKIATEST"))
+    assert result["status"] == 424, result
+    assert (result["error"], result["code"], result["retries"]) == ("ClientError", "aicache_no_recording", 0)
+    assert result["message"].startswith("aicache: ")

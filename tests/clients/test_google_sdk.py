@@ -6,12 +6,12 @@ import http.client
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clients import Chat, Entrance, Sdk
 from support.proxy import ROOT, Mitmdump
+from support.refusing import Refusing, refusing
 from support.upstream import Asked, Script, Upstream
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "google"
@@ -163,19 +163,17 @@ def test_an_array_is_recorded_while_it_flows(place: Place) -> None:
     assert place.asked(call) == 1
 
 
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusing]:
+    """A proxy in replay mode that knows nothing."""
+    with refusing(tmp_path_factory.mktemp("silent"), "google", answer) as made:
+        yield made
+
+
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("method", ["generate", "stream"])
-def test_a_refusal_is_one_attempt_with_a_message(tmp_path: Path, method: str, style: str) -> None:
+def test_a_refusal_is_one_attempt_with_a_message(silent: Refusing, method: str, style: str) -> None:
     """In replay mode the SDK tries once, raises, and shows what we say; the provider hears nothing."""
-    with (
-        Upstream(answer) as upstream,
-        Mitmdump(tmp_path, "--set", "aicache_mode=replay", modes=(f"reverse:{upstream.url}",)) as proxy,
-    ):
-        sdk = Sdk("google", proxy.ca)
-        result = sdk.ask(Entrance("reverse", proxy.url), Chat(asking("text"), method, style=style))
-        sdk.close()
-        proxy.wait_for("<< 424")
-        assert (result["error"], result["status"]) == ("ClientError", 424)
-        assert "aicache" in result["message"]
-        assert upstream.calls == []
-        assert proxy.output.count("<< 424") == 1
+    result = silent.refused(Chat(asking("text"), method, style=style))
+    assert (result["error"], result["status"]) == ("ClientError", 424)
+    assert "aicache" in result["message"]
