@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -20,12 +21,21 @@ COLLAPSED = "aicache; fwd=miss; collapsed"
 STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
+MODELS = (f"model-of-test-{number:04}" for number in itertools.count())
+
+
 class Provider:
-    """Answers as a provider does, but holds the last piece of its first answer back until `gate` is set."""
+    """Answers as a provider does, but holds the last piece of its first answer back until `gate` is set.
+
+    It has a model of its own, so that the tests of this file can share a proxy and not its answers.
+    """
 
     def __init__(self) -> None:
         self.gate, self.asked = threading.Event(), threading.Event()
         self.calls = 0
+        self.model = next(MODELS)
+        self._proxy: Mitmdump | None = None
+        self._clients = 0
         self.first: dict[str, Any] = {}
         """What is different about the first answer."""
 
@@ -40,6 +50,19 @@ class Provider:
         self.asked.set()
         return script
 
+    def ask(self, text: str = "What is 6 times 7?", **more: Any) -> dict[str, Any]:
+        """Return a request that only this provider gets."""
+        return ask(text, model=self.model, **more)
+
+    def behind(self, proxy: Mitmdump) -> None:
+        """Count the clients of *proxy* from now on."""
+        self._proxy, self._clients = proxy, proxy.output.count("client connect")
+
+    def wait_for_clients(self, count: int) -> None:
+        """Return when *count* clients have come."""
+        assert self._proxy
+        self._proxy.wait_for("client connect", self._clients + count)
+
 
 @pytest.fixture
 def provider() -> Provider:
@@ -47,11 +70,24 @@ def provider() -> Provider:
     return Provider()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mitmdump, Upstream]]:
+    """One proxy before one address for the tests of this file."""
+    with (
+        Upstream() as upstream,
+        Mitmdump(tmp_path_factory.mktemp("proxy"), modes=(f"reverse:{upstream.url}",)) as running,
+    ):
+        yield running, upstream
+
+
 @pytest.fixture
-def proxy(tmp_path: Path, provider: Provider) -> Iterator[Mitmdump]:
+def proxy(shared: tuple[Mitmdump, Upstream], provider: Provider) -> Iterator[Mitmdump]:
     """A mitmdump before the provider."""
-    with Upstream(provider) as upstream, Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as running:
-        yield running
+    running, upstream = shared
+    upstream.answer = provider
+    provider.behind(running)
+    yield running
+    provider.gate.set()
 
 
 class Reader:
@@ -80,21 +116,25 @@ class Reader:
         self._connection.close()
 
 
-@pytest.mark.parametrize("leader", [ask(), ask(**STREAM)], ids=["json leads", "a stream leads"])
+@pytest.mark.parametrize("leader", [{}, STREAM], ids=["json leads", "a stream leads"])
 def test_a_hundred_calls_make_one(proxy: Mitmdump, provider: Provider, leader: Any) -> None:
     """JSON and streams mixed: the provider is asked once, and all of a form get the same bytes."""
     with ThreadPoolExecutor(100) as pool:
-        answers = [pool.submit(post, proxy, leader)]
+        answers = [pool.submit(post, proxy, provider.ask(**leader))]
         assert provider.asked.wait(20)
-        followers: list[Any] = [ask() if number % 2 else ask(**STREAM) for number in range(99)]
+        followers: list[Any] = [provider.ask() if number % 2 else provider.ask(**STREAM) for number in range(99)]
         answers += [pool.submit(post, proxy, body) for body in followers]
-        proxy.wait_for("client connect", 100)
+        provider.wait_for_clients(100)
         provider.gate.set()
         found = [answer.result() for answer in answers]
     assert provider.calls == 1
     assert {answer.status for answer in found} == {200}
-    for body in (ask(), ask(**STREAM)):
-        same = {answer.body for sent, answer in zip([leader, *followers], found, strict=True) if sent == body}
+    for body in (provider.ask(), provider.ask(**STREAM)):
+        same = {
+            answer.body
+            for sent, answer in zip([provider.ask(**leader), *followers], found, strict=True)
+            if sent == body
+        }
         assert len(same) == 1
     assert {answer.cache for answer in found[1:]} <= {COLLAPSED, "aicache; hit; detail=exact"}
     assert COLLAPSED in {answer.cache for answer in found[1:]}
@@ -103,45 +143,45 @@ def test_a_hundred_calls_make_one(proxy: Mitmdump, provider: Provider, leader: A
 def test_a_late_follower_has_at_once_what_has_arrived(proxy: Mitmdump, provider: Provider) -> None:
     """Then each chunk as it comes, the end included: the leader's bytes."""
     chunks = chat_chunks("You said: What is 6 times 7?")
-    leader = Reader(proxy, ask(stream=True))
+    leader = Reader(proxy, provider.ask(stream=True))
     begun = leader.events(len(chunks) - 1)
-    follower = Reader(proxy, ask(stream=True))
+    follower = Reader(proxy, provider.ask(stream=True))
     assert follower.cache == COLLAPSED
     assert follower.events(len(chunks) - 1) == begun
     provider.gate.set()
     assert follower.rest() == leader.rest() == chunks[-1]
     assert provider.calls == 1
-    assert post(proxy, ask(stream=True)).cache == "aicache; hit; detail=exact"
+    assert post(proxy, provider.ask(stream=True)).cache == "aicache; hit; detail=exact"
 
 
 def test_a_leader_that_fails_spoils_nothing(proxy: Mitmdump, provider: Provider) -> None:
     """Its client gets the error; those who waited ask by themselves."""
     provider.first = {"status": 500, "body": b'{"error": {}}'}
     with ThreadPoolExecutor(10) as pool:
-        leader = pool.submit(post, proxy, ask())
+        leader = pool.submit(post, proxy, provider.ask())
         assert provider.asked.wait(20)
-        followers = [pool.submit(post, proxy, ask()) for _ in range(9)]
+        followers = [pool.submit(post, proxy, provider.ask()) for _ in range(9)]
         found = [follower.result() for follower in followers]
         provider.gate.set()
         assert leader.result().status == 500
     assert [answer.status for answer in found] == [200] * 9
 
 
-def leaving(proxy: Mitmdump) -> tuple[Reader, Reader]:
+def leaving(proxy: Mitmdump, provider: Provider) -> tuple[Reader, Reader]:
     """Return the leader of a stream, and one who follows it; both have the first event."""
-    leader = Reader(proxy, ask(stream=True))
+    leader = Reader(proxy, provider.ask(stream=True))
     first = leader.events(1)
-    follower = Reader(proxy, ask(stream=True))
+    follower = Reader(proxy, provider.ask(stream=True))
     assert follower.events(1) == first
     return leader, follower
 
 
 def test_when_the_leaders_client_leaves_the_next_one_leads(proxy: Mitmdump, provider: Provider) -> None:
     """Who waited is answered by a second call; who had half of the stream sees it break off, never a false end."""
-    leader, follower = leaving(proxy)
+    leader, follower = leaving(proxy, provider)
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(post, proxy, ask()) for _ in range(4)]
-        proxy.wait_for("client connect", 6)
+        waiting = [pool.submit(post, proxy, provider.ask()) for _ in range(4)]
+        provider.wait_for_clients(6)
         leader.leave()
         with pytest.raises(http.client.IncompleteRead):
             follower.rest()
@@ -154,18 +194,18 @@ def test_when_the_leaders_client_leaves_the_next_one_leads(proxy: Mitmdump, prov
 def test_when_upstream_dies_followers_see_what_the_leader_sees(proxy: Mitmdump, provider: Provider) -> None:
     """Half a stream is half a stream for all, and is not stored."""
     provider.first = {"cut": "fin", "body": chat_chunks("You said: What is 6 times 7?")[:3]}
-    leader, follower = leaving(proxy)
+    leader, follower = leaving(proxy, provider)
     provider.gate.set()
     for reader in (leader, follower):
         with pytest.raises(http.client.IncompleteRead):
             reader.rest()
-    assert post(proxy, ask(stream=True)).cache == "aicache; fwd=miss"
+    assert post(proxy, provider.ask(stream=True)).cache == "aicache; fwd=miss"
 
 
 def test_a_follower_that_leaves_disturbs_nobody(proxy: Mitmdump, provider: Provider) -> None:
     """The leader and the other followers go on."""
-    leader, follower = leaving(proxy)
-    other = Reader(proxy, ask(stream=True))
+    leader, follower = leaving(proxy, provider)
+    other = Reader(proxy, provider.ask(stream=True))
     follower.leave()
     provider.gate.set()
     assert b"".join([other.events(1), other.rest()]).endswith(leader.rest())
@@ -177,10 +217,10 @@ def test_fifty_streams_on_one_connection(proxy: Mitmdump, provider: Provider) ->
     chunks = chat_chunks("You said: What is 6 times 7?")
     begun = sum(map(len, chunks[:-1]))
     with Connection(proxy.port) as connection:
-        leader = connection.ask(ask(stream=True))
+        leader = connection.ask(provider.ask(stream=True))
         connection.until(lambda stream: len(stream.body) >= begun)
         for _ in range(49):
-            connection.ask(ask(stream=True))
+            connection.ask(provider.ask(stream=True))
         connection.until(lambda stream: len(stream.body) >= begun)
         provider.gate.set()
         connection.until(lambda stream: stream.ended)
@@ -194,11 +234,11 @@ def test_fifty_streams_on_one_connection(proxy: Mitmdump, provider: Provider) ->
 def test_a_stream_that_is_reset_is_a_client_that_left(proxy: Mitmdump, provider: Provider) -> None:
     """One stream of HTTP/2 is given up, the connection stays: the next one leads."""
     with Connection(proxy.port) as connection:
-        leader = connection.ask(ask(stream=True))
+        leader = connection.ask(provider.ask(stream=True))
         connection.until(lambda stream: bool(stream.body))
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(post, proxy, ask())
-            proxy.wait_for("client connect", 2)
+            waiting = pool.submit(post, proxy, provider.ask())
+            provider.wait_for_clients(2)
             connection.leave(leader)
             assert waiting.result().status == 200
     provider.gate.set()
@@ -210,12 +250,12 @@ def test_a_parent_proxy_hears_of_one_call_only(tmp_path: Path, provider: Provide
     with Upstream(provider) as parent, Mitmdump(tmp_path, modes=(f"upstream:{parent.url}",)) as proxy:
         first = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
         second = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-        leader = through(first, ask(stream=True))
+        leader = through(first, provider.ask(stream=True))
         leader.readline()
-        follower = through(second, ask(stream=True))
+        follower = through(second, provider.ask(stream=True))
         provider.gate.set()
         assert Answer(follower).cache == COLLAPSED
-        assert Answer(through(second, ask("Another?"))).cache == "aicache; fwd=miss"
+        assert Answer(through(second, provider.ask("Another?"))).cache == "aicache; fwd=miss"
         first.close()
         second.close()
         assert [asked.path for asked in parent.calls] == ["http://llm.test/v1/chat/completions"] * 2

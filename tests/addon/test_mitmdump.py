@@ -3,28 +3,57 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
+import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.asking import ask, post
 from support.proxy import ADDON, Mitmdump
 from support.upstream import Asked, Script, Upstream, chat_chunks, chat_json, openai
 
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Upstream]:
+    """One provider for the tests of this file."""
+    with Upstream() as server:
+        yield server
+
 
 @pytest.fixture
-def proxy(tmp_path: Path, upstream: Upstream) -> Iterator[Mitmdump]:
-    """A mitmdump in reverse mode before the upstream, with an SQLite store of its own."""
-    with Mitmdump(tmp_path, modes=(f"reverse:{upstream.url}",)) as running:
+def upstream(provider: Upstream) -> Upstream:
+    """The provider as if it were new."""
+    provider.answer = openai
+    provider.calls.clear()
+    return provider
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory, provider: Upstream) -> Iterator[Mitmdump]:
+    """A mitmdump in reverse mode before the provider, with an SQLite store of its own, for tests that ask `mine`."""
+    with Mitmdump(tmp_path_factory.mktemp("proxy"), modes=(f"reverse:{provider.url}",)) as running:
         yield running
 
 
-def test_the_second_identical_call_is_a_hit_with_the_same_bytes(proxy: Mitmdump, upstream: Upstream) -> None:
+MODELS = (f"model-of-test-{number:04}" for number in itertools.count())
+
+
+@pytest.fixture
+def mine() -> Ask:
+    """A function that makes requests of this test: of a model that no other asks for."""
+    return functools.partial(ask, model=next(MODELS))
+
+
+def test_the_second_identical_call_is_a_hit_with_the_same_bytes(proxy: Mitmdump, upstream: Upstream, mine: Ask) -> None:
     """Row B1: one call upstream, two equal answers."""
-    first, second = post(proxy, ask()), post(proxy, ask())
+    first, second = post(proxy, mine()), post(proxy, mine())
     assert (first.status, second.status) == (200, 200)
     assert first.body == second.body
     assert first.cache == "aicache; fwd=miss"
@@ -34,9 +63,9 @@ def test_the_second_identical_call_is_a_hit_with_the_same_bytes(proxy: Mitmdump,
     assert len(upstream.calls) == 1
 
 
-def test_a_stream_is_replayed_with_its_events(proxy: Mitmdump, upstream: Upstream) -> None:
+def test_a_stream_is_replayed_with_its_events(proxy: Mitmdump, upstream: Upstream, mine: Ask) -> None:
     """Row C1: the recorded bytes of a stream come back."""
-    body = ask(stream=True)
+    body = mine(stream=True)
     first, second = post(proxy, body), post(proxy, body)
     assert first.body == b"".join(chat_chunks("You said: What is 6 times 7?"))
     assert second.body == first.body
@@ -44,10 +73,10 @@ def test_a_stream_is_replayed_with_its_events(proxy: Mitmdump, upstream: Upstrea
     assert len(upstream.calls) == 1
 
 
-def test_one_recording_answers_both_forms(proxy: Mitmdump, upstream: Upstream) -> None:
+def test_one_recording_answers_both_forms(proxy: Mitmdump, upstream: Upstream, mine: Ask) -> None:
     """Row R1: recorded as JSON, asked as a stream."""
-    post(proxy, ask())
-    streamed = post(proxy, ask(stream=True, stream_options={"include_usage": True}))
+    post(proxy, mine())
+    streamed = post(proxy, mine(stream=True, stream_options={"include_usage": True}))
     assert streamed.cache == "aicache; hit; detail=exact"
     assert streamed.headers["content-type"].startswith("text/event-stream")
     assert streamed.body.endswith(b"data: [DONE]\n\n")
@@ -55,14 +84,14 @@ def test_one_recording_answers_both_forms(proxy: Mitmdump, upstream: Upstream) -
     assert len(upstream.calls) == 1
 
 
-def test_the_skip_header_passes_and_never_reaches_the_provider(proxy: Mitmdump, upstream: Upstream) -> None:
+def test_the_skip_header_passes_and_never_reaches_the_provider(proxy: Mitmdump, upstream: Upstream, mine: Ask) -> None:
     """Row B2: neither read nor written."""
     for _ in range(2):
-        answer = post(proxy, ask(), x_higress_skip_ai_cache="on")
+        answer = post(proxy, mine(), x_higress_skip_ai_cache="on")
         assert answer.cache == "aicache; fwd=bypass; detail=skip-header"
     assert len(upstream.calls) == 2
     assert "x-higress-skip-ai-cache" not in upstream.calls[0].headers
-    assert post(proxy, ask()).cache == "aicache; fwd=miss"
+    assert post(proxy, mine()).cache == "aicache; fwd=miss"
 
 
 def test_other_traffic_is_not_touched(proxy: Mitmdump, upstream: Upstream) -> None:
@@ -74,10 +103,10 @@ def test_other_traffic_is_not_touched(proxy: Mitmdump, upstream: Upstream) -> No
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
-def test_an_error_is_passed_on_and_not_stored(proxy: Mitmdump, upstream: Upstream, status: int) -> None:
+def test_an_error_is_passed_on_and_not_stored(proxy: Mitmdump, upstream: Upstream, mine: Ask, status: int) -> None:
     """Row C18: what failed is asked again."""
     upstream.answer = lambda _: Script(json.dumps(chat_json("no")).encode(), status=status)
-    assert [post(proxy, ask()).status for _ in range(2)] == [status, status]
+    assert [post(proxy, mine()).status for _ in range(2)] == [status, status]
     assert len(upstream.calls) == 2
 
 
@@ -145,7 +174,9 @@ CUTS = [
 
 
 @pytest.mark.parametrize(("framing", "cut"), CUTS)
-def test_a_stream_cut_in_the_middle_is_not_stored(proxy: Mitmdump, upstream: Upstream, framing: str, cut: str) -> None:
+def test_a_stream_cut_in_the_middle_is_not_stored(
+    proxy: Mitmdump, upstream: Upstream, mine: Ask, framing: str, cut: str
+) -> None:
     """Rows C12, C13: however the provider dies, half an answer is never served."""
 
     def cut_off(asked: Asked) -> Script:
@@ -156,19 +187,18 @@ def test_a_stream_cut_in_the_middle_is_not_stored(proxy: Mitmdump, upstream: Ups
         return script
 
     upstream.answer = cut_off
+    body = mine(stream=True)
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
-    )
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
     with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
         connection.getresponse().read()
     connection.close()
-    proxy.wait_for("not stored")
+    proxy.wait_for_line("not stored", body["model"])
     upstream.answer = openai
-    assert post(proxy, ask(stream=True), authorization="").cache == "aicache; fwd=miss"
+    assert post(proxy, body, authorization="").cache == "aicache; fwd=miss"
 
 
-def test_a_client_that_leaves_early_stores_nothing(proxy: Mitmdump, upstream: Upstream) -> None:
+def test_a_client_that_leaves_early_stores_nothing(proxy: Mitmdump, upstream: Upstream, mine: Ask) -> None:
     """Row C23: a stream that its reader gave up is not an answer."""
     import threading
 
@@ -180,19 +210,20 @@ def test_a_client_that_leaves_early_stores_nothing(proxy: Mitmdump, upstream: Up
         return script
 
     upstream.answer = held
+    body = mine(stream=True)
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
-    )
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
     response = connection.getresponse()
     assert response.readline().startswith(b"data: ")
     response.close()
     connection.close()
-    proxy.wait_for("not stored")
+    proxy.wait_for_line("not stored", body["model"])
     gate.set()
 
 
-def test_a_client_that_leaves_after_the_last_event_spoils_nothing(proxy: Mitmdump, upstream: Upstream) -> None:
+def test_a_client_that_leaves_after_the_last_event_spoils_nothing(
+    proxy: Mitmdump, upstream: Upstream, mine: Ask
+) -> None:
     """The terminal event decides, not the way in which the connection ends."""
     import threading
 
@@ -206,16 +237,15 @@ def test_a_client_that_leaves_after_the_last_event_spoils_nothing(proxy: Mitmdum
         return script
 
     upstream.answer = held
+    body = mine(stream=True)
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(ask(stream=True)), {"content-type": "application/json"}
-    )
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
     response = connection.getresponse()
     while response.readline() != b"data: [DONE]\n":
         pass
     response.close()
     connection.close()
-    proxy.wait_for(", stored")
+    proxy.wait_for_line(", stored", body["model"])
     gate.set()
 
 

@@ -102,6 +102,15 @@ class Mitmdump:
             except queue.Empty:
                 continue
 
+    def wait_for_line(self, *texts: str) -> None:
+        """Return when a line has been printed in which all of *texts* are, such as what happened and to which model."""
+        while not any(all(text in line for text in texts) for line in list(self.lines)):
+            try:
+                line = self._fresh.get(timeout=20)
+            except queue.Empty:
+                line = None
+            assert line is not None, f"no line with all of {texts} was printed:\n{self.output}"
+
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit code."""
         if self.process.poll() is None:
