@@ -193,6 +193,7 @@ class AiCache:
         """Do with the flow what was decided."""
         match outcome:
             case Hit():
+                flow.metadata[flows.ENTRY] = outcome.entry
                 if ticket:
                     flows.refresh(engine, flow, ticket)
                 entry, reply, pace = outcome.entry, outcome.reply, engine.rules.pace

@@ -192,6 +192,7 @@ KILLED = Error.KILLED_MESSAGE
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
 STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"
+ENTRY = "aicache.entry"
 """What we keep in a flow's metadata, which dies with the flow."""
 TRANSPARENT = tuple(
     mode

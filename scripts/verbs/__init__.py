@@ -34,6 +34,7 @@ VERBS = {
     "show": "print one stored call and its reply",
     "rm": "remove single entries",
     "purge": "remove entries by model, host or age",
+    "verify": "replay one command, then see where the provider answers otherwise today",
     "doctor": "find out what works on this machine, and what to set where it does not",
     "scrub": "take secrets out of a folder of recordings",
     "tune": "what each similarity threshold would have done",

@@ -52,25 +52,25 @@ def proxy(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report(parser: argparse.ArgumentParser) -> None:
-    """Add what is told at the end of a run, and what of it fails the run."""
+def report(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Add what is told at the end of a run, and what of it fails the run; *more* checks are the verb's own."""
     parser.add_argument(
         "--fail-on",
         metavar="CHECK,...",
-        type=_checks,
+        type=lambda text: _checks(text, (*CHECKS, *more)),
         default=(),
-        help=f"fail the run for these, too: {', '.join(CHECKS)}; secrets always fail it, and zero-traffic where nothing"
-        " leaves or all is recorded anew (no-zero-traffic takes that away)",
+        help=f"fail the run for these, too: {', '.join((*CHECKS, *more))}; secrets always fail it, and zero-traffic"
+        " where nothing leaves or all is recorded anew (no-zero-traffic takes that away)",
     )
     parser.add_argument("--stale-after", metavar="DAYS", type=count, default=90, help="recordings older are stale (90)")
     parser.add_argument("--report", choices=REPORTS, default="", help="write a report of the run, too")
     parser.add_argument("--report-file", metavar="FILE", default="", help="where to write it (default: stderr)")
 
 
-def _checks(text: str) -> tuple[str, ...]:
+def _checks(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if wrong := [name for name in names if name.removeprefix("no-") not in CHECKS]:
-        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no check; there are: {', '.join(CHECKS)}, and no-CHECK")
+    if wrong := [name for name in names if name.removeprefix("no-") not in known]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no check; there are: {', '.join(known)}, and no-CHECK")
     return names
 
 

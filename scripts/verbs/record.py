@@ -42,13 +42,13 @@ def main(args: argparse.Namespace) -> int:
     if args.mode not in ("", "record"):
         raise Stop(f"`record` has a mode of its own; write `aicache run --mode {args.mode}`", 2)
     args.mode = "record"
-    args.store = args.store or _store(args.config)
+    args.store = args.store or store_of(args.config)
     if not args.store.startswith("cassette"):
         raise Stop(f"`record` is for a folder of recordings, not for {args.store}; `aicache run --mode record` is", 2)
     return run.main(args)
 
 
-def _store(path: str) -> str:
+def store_of(path: str) -> str:
     """Return where the configuration keeps recordings, or the place where they are by default. Raises `Stop`."""
     from llmcache import config  # noqa: PLC0415 - needs the environment
 

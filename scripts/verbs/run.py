@@ -58,8 +58,8 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """What shells return for such commands (POSIX, Shell Command Language 2.8.2)."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+def arguments(parser: argparse.ArgumentParser, *checks: str) -> None:
+    """Declare the options; *checks* are legal for `--fail-on` besides those that are judged here."""
     parser.usage = "aicache run [options] -- CMD [ARGUMENT ...]"
     _options.proxy(parser)
     # Together, NO_PROXY would lead calls to the base-URL port into the proxy, which refuses calls to itself.
@@ -76,17 +76,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--proxy-localhost", action="store_true", help="send calls to this machine through the proxy too")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line on stderr for each call")
     parser.add_argument("-q", "--quiet", action="store_true", help="no summary")
-    _options.report(parser)
+    _options.report(parser, *checks)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run the command; return its exit code."""
+def main(args: argparse.Namespace, addons: tuple[object, ...] = ()) -> int:
+    """Run the command; return its exit code. *addons* see each flow after the cache."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise Stop("which command? write it behind two dashes: aicache run -- python app.py", 2)
     _check_command(command[0])
-    return asyncio.run(_run(args, command))
+    return asyncio.run(_run(args, command, addons))
 
 
 def _check_command(name: str) -> None:
@@ -110,7 +110,7 @@ def base_of(args: argparse.Namespace) -> _client.BaseUrl | None:
         raise Stop(f"--base-url: {error}", 2) from error
 
 
-async def _run(args: argparse.Namespace, command: list[str]) -> int:
+async def _run(args: argparse.Namespace, command: list[str], addons: tuple[object, ...]) -> int:
     from . import _log, _upstream  # noqa: PLC0415 - need the environment
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
     from ._recording import Recording  # noqa: PLC0415 - needs the environment
@@ -127,7 +127,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         store=args.store,
         sets=tuple(args.sets),
         defaults=_upstream.options(os.environ),
-        addons=_upstream.addons(os.environ),
+        addons=(*_upstream.addons(os.environ), *addons),
         build=recording.build,
     )
     async with open_proxy(settings) as proxy:
