@@ -115,6 +115,8 @@ class Complete:
     usage: Usage = Usage()
     model: str = ""
     """The model that answered, as the reply names it."""
+    marked: bool = True
+    """Whether the reply itself says that it is over; if not, a stream counts only where HTTP marked its end."""
 
 
 @dataclass(frozen=True, slots=True)

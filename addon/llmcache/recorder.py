@@ -280,8 +280,8 @@ class Recorder:
         """Return the dialect's word, where a reply without one of its own for the end needs that of HTTP, too."""
         call, dialect = ticket.call, ticket.dialect
         verdict = dialect.judge(call, reply, self.admission.finish_reasons)
-        marked = exchange.whole or dialect.MARKS_END or isinstance(verdict, Incomplete)
-        return verdict if marked or dialect.reply_form(call, reply).kind == "json" else CUT
+        certain = exchange.whole or isinstance(verdict, Incomplete) or (dialect.MARKS_END and verdict.marked)
+        return verdict if certain or dialect.reply_form(call, reply).kind == "json" else CUT
 
     def _worth(self, ticket: Ticket, reply: Reply) -> bool:
         """Whether a reply that broke off is to be kept: the beginning of a stream of the form that was asked for."""

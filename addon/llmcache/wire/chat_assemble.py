@@ -86,6 +86,9 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
             _add(choices.setdefault(number, {"index": number}), choice, (), strict)
         _add_top(body, chunk, strict)
     body["choices"] = [_finished(_settled(choices[number])) for number in sorted(choices)]
+    match body:
+        case {"x_groq": {"usage": dict(usage)}, **more} if not isinstance(more.get("usage"), dict):
+            body["usage"] = usage  # where Groq says it when `include_usage` is not asked for
     return body
 
 
@@ -168,7 +171,7 @@ def _add(into: dict[str, Any], new: dict[str, Any], path: Path, strict: bool) ->
 def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
     for key, value in chunk.items():
         match key:
-            case "obfuscation":  # OpenAI: random characters that even out the sizes of chunks
+            case "obfuscation" | "p" if isinstance(value, str):  # OpenAI, Mistral: padding that evens out the sizes
                 continue
             case "object":
                 # Azure's first chunk says "".

@@ -53,6 +53,7 @@ def _verify(body: dict[str, Any], stream: bytes, with_usage: bool) -> None:
     expected = _plain(body)
     if not with_usage:
         expected.pop("usage", None)
+        again.pop("usage", None)  # Groq's, which stands in another member too
     if not same(expected, again):
         raise Lossy(next((key for key in expected if not same(expected[key], again.get(key))), "body"))
 
@@ -60,7 +61,7 @@ def _verify(body: dict[str, Any], stream: bytes, with_usage: bool) -> None:
 def _plain(body: dict[str, Any]) -> dict[str, Any]:
     """Return *body* as `assemble` writes it: positions said for choices, left out of tool calls, a role everywhere."""
     choices = [
-        {"index": at, **choice, "message": {"role": "assistant", **_unnumbered(choice["message"])}}
+        {"index": at, **_without_delta(choice), "message": {"role": "assistant", **_unnumbered(choice["message"])}}
         for at, choice in enumerate(body["choices"])
     ]
     return {**body, "choices": choices}
@@ -102,9 +103,18 @@ def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(choices, list) or not choices:
         raise Lossy("choices")
     for choice in choices:
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict) or "delta" in choice:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise Lossy("choices")
-    return [{"index": at, **choice} for at, choice in enumerate(choices)]
+    return [{"index": at, **_without_delta(choice)} for at, choice in enumerate(choices)]
+
+
+def _without_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the delta that says nothing, which Perplexity has beside the message in JSON too."""
+    if "delta" not in choice:
+        return choice
+    if choice["delta"] not in ({}, {"role": "assistant", "content": ""}):
+        raise Lossy("choices")
+    return {key: value for key, value in choice.items() if key != "delta"}
 
 
 def _parts(choice: dict[str, Any]) -> Iterator[dict[str, Any]]:

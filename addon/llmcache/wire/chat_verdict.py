@@ -54,11 +54,11 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     if reply.status != _OK:
         return Incomplete(f"status-{reply.status}")
     try:
-        body = _of_stream(reply.body) if is_stream(reply) else jsontext.skim(reply.body)
+        body, marked = _of_stream(reply.body) if is_stream(reply) else (jsontext.skim(reply.body), True)
     except WireError as error:
         return Incomplete(str(error) if is_stream(reply) else "not-json")
-    reason = _body(call, body, finish)
-    return Incomplete(reason) if reason else Complete(usage_of(body), _text(body.get("model")))
+    reason = _body(call, body, finish, marked)
+    return Incomplete(reason) if reason else Complete(usage_of(body), _text(body.get("model")), marked)
 
 
 def usage_of(body: dict[str, Any]) -> Usage:
@@ -78,8 +78,11 @@ def _usage(body: dict[str, Any]) -> dict[str, Any]:
     return next((each for each in places if isinstance(each, dict)), {})
 
 
-def _of_stream(stream: bytes) -> dict[str, Any]:
-    """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
+def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
+    """Return what a finished stream adds up to, and whether `[DONE]` says that it is finished.
+
+    Raises `WireError` with the reason why it is not finished.
+    """
     events = [event for event in framing.parse_sse(stream) if event.data.strip()]
     if any(event.event == "error" for event in events):
         raise WireError("error-event")
@@ -92,12 +95,19 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
         chunks.append(chat_assemble.payload(event, jsontext.skim))
         if _failed(chunks[-1]):
             raise WireError("error-event")
-    if ends == len(events):
+    marked = ends < len(events)
+    if not marked and not (stream.endswith((b"\n\n", b"\r\n\r\n")) and _counted_last(chunks)):
         raise WireError("truncated")
     if ends + 1 < len(events):
         raise WireError("after-done")
     chat_assemble.check_text(stream)
-    return chat_assemble.merged(chunks, strict=False)
+    return chat_assemble.merged(chunks, strict=False), marked
+
+
+def _counted_last(chunks: list[dict[str, Any]]) -> bool:
+    """Whether usage came once and last: Cerebras behind Hugging Face's router and llama-box send no `[DONE]` after."""
+    counted = [isinstance(chunk.get("usage"), dict) for chunk in chunks]
+    return sum(counted) == 1 and counted[-1]
 
 
 def _failed(chunk: dict[str, Any]) -> bool:
@@ -105,7 +115,7 @@ def _failed(chunk: dict[str, Any]) -> bool:
     return bool(chunk.get("error") or (isinstance(groq, dict) and groq.get("error")))
 
 
-def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
+def _body(call: Call, body: Any, finish: frozenset[str], marked: bool) -> str:
     """Return why the body is not good, or an empty string."""
     if not isinstance(body, dict):
         return "not-an-object"
@@ -120,7 +130,7 @@ def _body(call: Call, body: Any, finish: frozenset[str]) -> str:
     ends = [_finish(choice, finish) for choice in choices]
     # Snowflake names no reason at all for Claude: "" in JSON, no such member in a stream. Then the proof is the usage,
     # which comes last and says that the answer is shorter than the limit that was asked for.
-    if UNNAMED in ends and _below_limit(call, body):
+    if UNNAMED in ends and marked and _below_limit(call, body):
         ends = ["" if end == UNNAMED else end for end in ends]
     reasons = (end or _choice(choice) for end, choice in zip(ends, choices, strict=True))
     return next((reason for reason in reasons if reason), "")
@@ -166,7 +176,8 @@ def _has_substance(message: dict[str, Any]) -> bool:
 
 
 def _said(value: Any) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else isinstance(value, list) and bool(value)
+    # Cloudflare gives structured output as an object.
+    return bool(value.strip()) if isinstance(value, str) else isinstance(value, list | dict) and bool(value)
 
 
 def _functions(message: dict[str, Any]) -> list[dict[str, Any]]:
