@@ -46,7 +46,7 @@ def exact_only(call: Call) -> str:
 
 def _answers(call: Call) -> bool:
     """Whether the call is answered in words; embeddings and counts of a near text are other numbers."""
-    return call.path.rpartition("/")[2].endswith(ANSWERING.get(call.dialect, ()))
+    return call.path.endswith(ANSWERING.get(call.dialect, ()))
 
 
 def _turns(body: dict[str, Any]) -> list[Any]:
@@ -102,7 +102,7 @@ def _cut(value: Any, question: str) -> Any:
 
 
 ANSWERING: dict[str, tuple[str, ...]] = {
-    "openai-chat": ("completions",),
+    "openai-chat": ("/chat/completions", "/agents/completions"),  # not `fim`: of code every character counts
     "openai-responses": ("responses",),
     "openai-completions": ("completions",),
     "anthropic": ("messages", "rawPredict", "streamRawPredict", "invoke", "invoke-with-response-stream"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from chat_replies import call, chunk, completion, json_reply, request, sse_reply, stream
 from llmcache.capture import Exchange
-from llmcache.chat import Complete, Form, Hit, Incomplete, Lossy
+from llmcache.chat import Bypass, Call, Complete, Form, Hit, Incomplete, Lossy
+from llmcache.context import exact_only
 from llmcache.engine import Engine
 from llmcache.scope import Scope
 from llmcache.stores.memory import MemoryStore
@@ -86,6 +87,29 @@ def test_a_delta_beside_the_message_says_nothing() -> None:
     body["choices"][0]["delta"] = {"content": "Hi"}
     with pytest.raises(Lossy, match="choices"):
         openai_chat.convert(json_reply(body), JSON, SSE)
+
+
+FILL = {"model": "codestral-latest", "prompt": "def f(", "suffix": "return x"}
+
+
+def test_mistral_fills_in() -> None:
+    """A prompt and a suffix are answered like a chat; the suffix is identity, the prompt the question."""
+    one = openai_chat.call(request(FILL, "/v1/fim/completions"))
+    two = openai_chat.call(request(FILL | {"suffix": "return y"}, "/v1/fim/completions"))
+    assert isinstance(one, Call)
+    assert isinstance(two, Call)
+    assert one.content != two.content
+    assert "def f(" == openai_chat.question(one)
+    assert isinstance(openai_chat.judge(one, json_reply(completion()), frozenset()), Complete)
+    assert Bypass("no-prompt") == openai_chat.call(request({"messages": []}, "/v1/fim/completions"))
+    assert Bypass("no-messages") == openai_chat.call(request(FILL))
+
+
+def test_a_code_is_filled_in_exactly_or_not_at_all() -> None:
+    """No near question answers where every character counts."""
+    call = openai_chat.call(request(FILL, "/v1/fim/completions"))
+    assert isinstance(call, Call)
+    assert "not-a-question" == exact_only(call)
 
 
 def test_groq_without_usage_asked_for_is_no_loss() -> None:

@@ -13,16 +13,18 @@ from llmcache import fingerprint
 from llmcache.chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage
 from llmcache.scope import Scope
 from llmcache.wire import single
-from llmcache.wire.single import EMBEDDINGS, IMAGES, MODERATIONS, RERANK, SPEECH, Endpoint
+from llmcache.wire.single import COMPACTION, EMBEDDINGS, IMAGES, MODERATIONS, RERANK, SPEECH, TOKENS, Endpoint
 
 NONE: frozenset[str] = frozenset()
-ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK]
+ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK, TOKENS, COMPACTION]
 BASES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "text-embedding-3-small", "input": "Hello"},
     "moderations": {"model": "omni", "input": "Hello"},
     "images": {"model": "gpt-image-1", "prompt": "A cat"},
     "speech": {"model": "tts-1", "voice": "alloy", "input": "Hello"},
     "rerank": {"model": "rerank-v3", "query": "Hello", "documents": ["a", "b"]},
+    "response-tokens": {"model": "gpt-5", "input": "Hello"},
+    "compaction": {"model": "gpt-5", "input": "Hello"},
 }
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.NAME)
 
@@ -86,6 +88,13 @@ GOOD: dict[str, tuple[Endpoint, dict[str, Any], Reply, Usage]] = {
     "speech": (SPEECH, {}, reply(b":ID3\xff", "audio/mpeg"), Usage()),
     "speech without a type": (SPEECH, {}, reply(b"\x00\xff", "application/octet-stream"), Usage()),
     "streamed speech": (SPEECH, {"stream_format": "sse"}, events({"type": "speech.audio.delta"}, SPOKEN), Usage(2, 7)),
+    "tokens": (TOKENS, {}, reply({"object": "response.input_tokens", "input_tokens": 8}), Usage()),
+    "compacted": (
+        COMPACTION,
+        {},
+        reply({"object": "response.compaction", "output": [{"type": "compaction"}]}),
+        Usage(),
+    ),
     "ranks (Cohere, Jina)": (RERANK, {}, reply({"results": [RANK], "usage": {"total_tokens": 9}}), Usage(9)),
     "ranks (Voyage)": (RERANK, {}, reply({"object": "list", "data": [RANK]}), Usage()),
     "ranks (TEI)": (RERANK, {"documents": None, "texts": ["a"]}, reply([{"index": 0, "score": 0.5}]), Usage()),
@@ -112,6 +121,8 @@ BAD: dict[str, tuple[Endpoint, dict[str, Any], Reply, str]] = {
     "error object": (EMBEDDINGS, {}, reply({"object": "error", "message": "x"}), "error-body"),
     "no results": (MODERATIONS, {}, reply({"results": []}), "data-missing"),
     "fewer results": (MODERATIONS, {"input": ["a", "b"]}, reply({"results": [{}]}), "data-missing"),
+    "no tokens": (TOKENS, {}, reply({"object": "response.input_tokens"}), "empty"),
+    "nothing compacted": (COMPACTION, {}, reply({"object": "response.compaction", "output": []}), "empty"),
     "no image": (IMAGES, {}, reply({"data": []}), "data-missing"),
     "fewer images": (IMAGES, {"n": 2}, reply({"data": [IMAGE]}), "data-missing"),
     "image of nothing": (IMAGES, {}, reply({"data": [{"revised_prompt": "x"}]}), "empty"),
@@ -179,6 +190,15 @@ FIELDS: dict[str, dict[str, Any]] = {
         "stream_format": "sse",
     },
     "rerank": {"model": "m", "query": "Bye", "documents": ["b", "a"], "top_n": 1, "return_documents": True},
+    "response-tokens": {
+        "model": "gpt-5-mini",
+        "input": [{"role": "user", "content": "Hello"}],
+        "instructions": "Be brief.",
+        "previous_response_id": "resp_1",
+        "tools": [{"type": "web_search"}],
+        "truncation": "auto",
+    },
+    "compaction": {"model": "gpt-5-mini", "input": "Bye", "instructions": "x", "previous_response_id": "resp_1"},
 }
 """Endpoint -> its documented fields with values that make another call."""
 
@@ -204,6 +224,13 @@ def test_what_asks_nothing_is_passed_through(endpoint: Endpoint) -> None:
     """Without an input there is no call, and neither with bytes that are no JSON."""
     assert Bypass("no-input") == endpoint.call(request(endpoint, {"model": "m"}))
     assert Bypass("not-json") == endpoint.call(request(endpoint, b"{"))
+
+
+@pytest.mark.parametrize("endpoint", [TOKENS, COMPACTION], ids=["tokens", "compaction"])
+def test_a_conversation_grows(endpoint: Endpoint) -> None:
+    """What counts or compacts a conversation that the provider keeps is another answer after each turn."""
+    body = BASES[endpoint.NAME] | {"conversation": "conv_1"}
+    assert Bypass("conversation") == endpoint.call(request(endpoint, body))
 
 
 @each_endpoint

@@ -1,7 +1,7 @@
 """OpenAI's legacy completions, as OpenAI, Azure, DeepSeek and vLLM speak them: a prompt is continued.
 
 The verbs of a dialect; the two forms are turned into each other by `completions_forms`.
-Mistral's `/fim/completions` and `/agents/completions` answer in the shape of chats and are not claimed.
+Mistral's `/fim/completions` and `/agents/completions` answer in the shape of chats and are `openai_chat`'s.
 Source: OpenAI, "Completions (legacy)"; DeepSeek, "FIM Completion"; vLLM, "OpenAI-compatible server".
 """
 

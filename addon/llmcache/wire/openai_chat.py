@@ -2,7 +2,8 @@
 
 The verbs of a dialect: what is a call, what does it ask, when is its reply good, how is it written in another form.
 The work on replies is done by `chat_verdict`, `chat_assemble` and `chat_explode`; nothing here does I/O.
-Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; the compatible providers' pages.
+Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; Mistral, "FIM" and "Agents Completion";
+the compatible providers' pages.
 """
 
 from __future__ import annotations
@@ -51,10 +52,13 @@ MEANINGFUL = frozenset(
 
 USAGE = frozenset({"usage"})
 
+FILL = "/fim/completions"
+"""Where Mistral fills in the middle of a code: a prompt and a suffix, answered like a chat."""
+
 
 def matches(method: str, path: str) -> bool:
-    """Whether this is a POST to `.../chat/completions`, whatever host and prefix."""
-    return method == "POST" and path.endswith("/chat/completions")
+    """Whether this is a POST to `.../chat/completions`, or to Mistral's two that answer like it, on any host."""
+    return method == "POST" and path.endswith(("/chat/completions", FILL, "/agents/completions"))
 
 
 def call(request: Request) -> Call | Bypass:
@@ -62,7 +66,7 @@ def call(request: Request) -> Call | Bypass:
     body = http.json_object(request)
     if isinstance(body, Bypass):
         return body
-    if reason := _wrong(body):
+    if reason := _unfilled(body) if request.path.endswith(FILL) else _wrong(body):
         return Bypass(reason)
     return Call(
         dialect=NAME,
@@ -79,7 +83,7 @@ def call(request: Request) -> Call | Bypass:
 
 def question(call: Call) -> str:
     """Return the last message's text; parts that are not all text as their JSON text; nothing as an empty string."""
-    content = call.body["messages"][-1].get("content")
+    content = call.body["prompt"] if call.path.endswith(FILL) else call.body["messages"][-1].get("content")
     match content:
         case None:
             return ""
@@ -135,6 +139,10 @@ def _wrong(body: dict[str, Any]) -> str:
     if not isinstance(messages, list) or not all(_is_message(each) for each in messages):
         return "bad-messages"
     return ""
+
+
+def _unfilled(body: dict[str, Any]) -> str:
+    return "" if isinstance(body.get("prompt"), str) and body["prompt"] else "no-prompt"
 
 
 def _is_message(value: Any) -> bool:

@@ -1,21 +1,21 @@
-"""OpenAI's endpoints that answer in one piece: embeddings, moderations, images, speech; and reranking.
+"""OpenAI's endpoints that answer in one piece: embeddings, moderations, images, speech, counts; and reranking.
 
 Each is one row of a table: which paths, what a call must hold, when its reply is good. The verbs are shared.
 The bytes of an answer are never rewritten, so whatever shapes them (`encoding_format`, `stream`) is identity.
-Streams, where there are any, are kept as they came. Entry points: `EMBEDDINGS`, `MODERATIONS`, `IMAGES`, `SPEECH`,
-`RERANK`, which are dialects.
+Streams, where there are any, are kept as they came. Entry points: `EMBEDDINGS`, `MODERATIONS`, `IMAGES`,
+`IMAGE_EDITS`, `SPEECH`, `TOKENS`, `COMPACTION`, `RERANK`, which are dialects.
 Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" and "Rerank"; Hugging Face TEI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage, Verdict, WireError
-from . import http, openai_chat
+from . import forms, http, openai_chat, openai_responses
 from .chat_verdict import is_stream
 from .verbatim import last_payload
 
@@ -24,6 +24,9 @@ DENIED = {
     "safety_identifier": "what replaces `user`",
 }
 """Members of the body that do not change the answer. `metadata` is not among them: not all of these have it."""
+
+OF_RESPONSES = frozenset(openai_responses.DENIED) - {"stream"}
+"""The same for what takes the body of a response."""
 
 Body = dict[str, Any]
 
@@ -49,6 +52,11 @@ class Endpoint:
     """The types of the event that ends a stream; empty where there are no streams."""
     raw: bool = False
     refuse: Callable[[str, str], bytes] = openai_chat.refusal
+    wrong: Callable[[Body], str] = lambda _: ""
+    """Why a call is passed through, or an empty string."""
+    denied: Collection[str] = frozenset(DENIED)
+    takes_forms: bool = False
+    """Whether a call may be a form with files, whose numbers and flags are texts."""
     MARKS_END: bool = field(init=False)
     """Streams have their terminal event; bytes have none."""
 
@@ -62,11 +70,12 @@ class Endpoint:
 
     def call(self, request: Request) -> Call | Bypass:
         """Understand a request, or say why it is passed through: `not-json`, `no-input`, `stream`."""
-        body = http.json_object(request)
-        if isinstance(body, Bypass):
-            return body
-        if not self.asks(body):
-            return Bypass("no-input")
+        read = forms.read(request) if self.takes_forms and forms.is_form(request) else http.json_object(request)
+        if isinstance(read, Bypass):
+            return read
+        body = _understood(read) if isinstance(read, list) else read
+        if reason := self.wrong(body) or ("" if self.asks(body) else "no-input"):
+            return Bypass(reason)
         streamed = self.streams(body)
         if streamed and not self.terminal:
             return Bypass("stream")
@@ -78,7 +87,7 @@ class Endpoint:
             path=request.path,
             query=http.query(request),
             headers=http.chosen(request.headers, openai_chat.MEANINGFUL),
-            content={key: value for key, value in body.items() if key not in DENIED},
+            content=_kept(read, self.denied),
             body=body,
         )
 
@@ -126,6 +135,21 @@ class Endpoint:
         return self.refuse(message, code)
 
 
+def _understood(parts: list[forms.Described]) -> Body:
+    """Return a form as the JSON that asks the same, as far as it is looked at; `files` are names and digests."""
+    told: Body = {**forms.fields(parts), "files": forms.files(parts)}
+    if told.get("n", "").isdecimal():
+        told["n"] = int(told["n"])
+    return told | {"stream": told.get("stream", "").lower() in ("true", "1")}
+
+
+def _kept(read: Body | list[forms.Described], denied: Collection[str]) -> Body:
+    """Return what of a call is identity."""
+    if isinstance(read, list):
+        return {"parts": forms.without(read, denied)}
+    return {key: value for key, value in read.items() if key not in denied}
+
+
 def failed(body: Any) -> str:
     """Return `error-body` for a JSON value that is an error, else an empty string."""
     return "error-body" if _member(body, "error") or _member(body, "object") == "error" else ""
@@ -170,6 +194,18 @@ def _images(asked: Body, body: Any) -> str:
     if any(row.get("url") and not _text(row["url"]).startswith("data:") for row in data):
         return "temporary-url"  # OpenAI's live for an hour: a hit would point nowhere
     return "" if all(row.get("b64_json") or row.get("url") for row in data) else "empty"
+
+
+def _tokens(asked: Body, body: Any) -> str:  # noqa: ARG001 - the signature of every `flaw`
+    return "" if _count(body, "input_tokens") else "empty"
+
+
+def _compacted(asked: Body, body: Any) -> str:  # noqa: ARG001 - the signature of every `flaw`
+    return "" if _rows(body, "output") else "empty"
+
+
+def _of_conversation(body: Body) -> str:
+    return "conversation" if body.get("conversation") else ""  # it grows with each call
 
 
 def _ranks(asked: Body, body: Any) -> str:  # noqa: ARG001 - the signature of every `flaw`
@@ -221,6 +257,34 @@ IMAGES = Endpoint(
     _images,
     lambda body: bool(body.get("stream")),
     frozenset({"image_generation.completed"}),
+)
+IMAGE_EDITS = Endpoint(
+    "image-edits",
+    ("/images/edits", "/images/variations"),
+    (),
+    lambda body: body.get("prompt") or body.get("files"),
+    _images,
+    lambda body: bool(body.get("stream")),
+    frozenset({"image_edit.completed"}),
+    takes_forms=True,
+)
+TOKENS = Endpoint(
+    "response-tokens",
+    ("/responses/input_tokens",),
+    (),
+    lambda body: body.get("input") or body.get("previous_response_id"),
+    _tokens,
+    wrong=_of_conversation,
+    denied=OF_RESPONSES,
+)
+COMPACTION = Endpoint(
+    "compaction",
+    ("/responses/compact",),
+    (),
+    lambda body: body.get("input") or body.get("previous_response_id"),
+    _compacted,
+    wrong=_of_conversation,
+    denied=OF_RESPONSES,
 )
 SPEECH = Endpoint(
     "speech",

@@ -8,12 +8,11 @@ Source: OpenAI, "Create transcription", "Create translation"; Groq and Azure spe
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
-from .. import jsontext, multipart
+from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Verdict, WireError
-from . import http
+from . import forms, http
 from .chat_verdict import is_stream
 from .openai_chat import MEANINGFUL, refusal
 from .single import failed, usage_of
@@ -27,9 +26,6 @@ MARKS_END = False  # a text or a subtitle file ends where HTTP says so
 TEXT_FORMATS = frozenset({"text", "srt", "vtt"})
 """The `response_format`s that are no JSON."""
 
-LONGEST_VALUE = 4096
-"""Bytes of a field that stand in the identity as text; a longer one as its digest."""
-
 _OK = 200
 
 
@@ -40,17 +36,11 @@ def matches(method: str, path: str) -> bool:
 
 def call(request: Request) -> Call | Bypass:
     """Understand a request, or say why it is passed through: `not-multipart`, `multipart-...`, `no-file`."""
-    content_type = request.header("content-type")
-    if http.media_type(content_type) != "multipart/form-data":
-        return Bypass("not-multipart")
-    try:
-        parts = multipart.parse(request.body, multipart.boundary(content_type))
-    except WireError as error:
-        return Bypass(str(error))
-    if all(part.filename is None for part in parts):
-        return Bypass("no-file")
-    fields = {part.name: part.text or "" for part in parts}
-    content = {"parts": [_described(part) for part in parts]}
+    parts = forms.read(request)
+    if isinstance(parts, Bypass):
+        return parts
+    fields = forms.fields(parts)
+    content = {"parts": parts}
     return Call(
         dialect=NAME,
         request=request,
@@ -66,8 +56,7 @@ def call(request: Request) -> Call | Bypass:
 
 def question(call: Call) -> str:
     """Return the names and digests of the files: what is asked is what they say."""
-    parts = call.body["parts"]
-    return "\n".join(f"{part['filename']} {part['digest']}" for part in parts if "filename" in part)
+    return "\n".join(forms.files(call.body["parts"]))
 
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:  # noqa: ARG001 - no finish reasons here
@@ -104,19 +93,6 @@ def _form(fields: dict[str, str]) -> Form:
     if fields.get("response_format") in TEXT_FORMATS:
         return Form("raw")
     return Form("sse" if fields.get("stream", "").lower() in ("true", "1") else "json")
-
-
-def _described(part: multipart.Part) -> dict[str, Any]:
-    """Return what of a part is identity."""
-    shown: dict[str, Any] = {"name": part.name}
-    if part.filename is not None:
-        shown["filename"] = part.filename
-    if part.headers:
-        shown["headers"] = dict(part.headers)
-    text = part.text
-    if text is not None and len(part.content) <= LONGEST_VALUE:
-        return {**shown, "value": text}
-    return {**shown, "size": len(part.content), "digest": blake2b(part.content, digest_size=20).hexdigest()}
 
 
 def _of_text(reply: Reply) -> Verdict:
