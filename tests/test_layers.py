@@ -37,6 +37,7 @@ FLOORS = (
         "httpclient",
         "ledger",
         "trust",
+        "traffic",
     },
     {
         "wire",
@@ -56,7 +57,7 @@ FLOORS = (
         "semantic",
         "policies",
     },
-    {"question", "sealing", "answer", "stats", "explain", "prices"},
+    {"restated", "har_write", "question", "sealing", "answer", "stats", "explain", "prices"},
     {"embed", "index", "context", "asked"},
     {"experience"},
     {"lessons"},
@@ -67,6 +68,8 @@ FLOORS = (
     {"engine"},
     {"build_similar"},
     {"build"},
+    {"intake"},
+    {"transfer"},
 )
 """From the ground up; a part is a file or a folder of the package."""
 GIVEN = {"orjson", "yaml"}

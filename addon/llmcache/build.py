@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from .stores.turns import Turns
 
 
-def build_engine(settings: config.Config, observe: Callable[[Observation], None]) -> Engine:
+def build_engine(
+    settings: config.Config, observe: Callable[[Observation], None], clock: Callable[[], float] = time.time
+) -> Engine:
     """Return the engine that *settings* describe.
 
     Raises `BackendError` when the scope key cannot be read, or a recording.
@@ -55,7 +58,7 @@ def build_engine(settings: config.Config, observe: Callable[[Observation], None]
 
         similar = open_similar(settings, store, scope, given)
     seal, locks = open_seal(settings), open_locks(settings, store)
-    engine = Engine(store, scope, given, observe, seal=seal, similar=similar, locks=locks, recordings=recordings)
+    engine = Engine(store, scope, given, observe, clock, seal, similar, locks, recordings)
     engine.mask = Scanner(os.environ, settings.secrets.allow).masked
     if recordings:
         engine.tell = Teller(_to_stderr, os.environ)

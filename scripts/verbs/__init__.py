@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ VERBS = {
     "purge": "remove entries by model, host or age",
     "verify": "replay one command, then see where the provider answers otherwise today",
     "doctor": "find out what works on this machine, and what to set where it does not",
+    "import": "take in vcrpy cassettes, HTTP Archives, dumps of mitmproxy, or another store",
+    "export": "write a folder of recordings, another store, or an HTTP Archive",
     "scrub": "take secrets out of a folder of recordings",
     "tune": "what each similarity threshold would have done",
 }
@@ -74,11 +77,16 @@ def main(argv: Sequence[str]) -> int:
         case ["help", verb, *_]:
             return main([verb, "--help"])
         case [verb, *rest] if verb in VERBS:
-            return _guarded(importlib.import_module(f".{verb}", __package__), verb, rest)
+            return _guarded(module_of(verb), verb, rest)
         case words:
             word = words[0]
             print(f"aicache: {unknown(word)}", file=sys.stderr)
             return 2
+
+
+def module_of(verb: str) -> ModuleType:
+    """Return the module of a verb; that of a word of Python's own has an underscore behind its name."""
+    return importlib.import_module(f".{verb}{'_' * keyword.iskeyword(verb)}", __package__)
 
 
 def overview() -> str:
