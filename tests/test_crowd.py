@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from llmcache import stage
 from llmcache.capture import Exchange, Tee
 from llmcache.chat import BackendError, Bypass, Entry, Hit, Miss
-from llmcache.crowd import Followed
+from llmcache.crowd import LONGEST, Followed
 from llmcache.flights import Broken
 from llmcache.recorder import Ticket
 from llmcache.stores.memory import MemoryStore
 from llmcache.wire import openai_chat
+from support import clock
 from support.upstream import chat_chunks
 from test_engine import SSE, World, request, stream, whole
 
@@ -282,8 +284,14 @@ async def test_the_end_leaves_nobody_waiting() -> None:
 class Elsewhere:
     """Locks of which another process has all, until it gives them back or fails."""
 
+    seconds = 15.0
+
     def __init__(self) -> None:
         self.theirs = True
+        self.leaders = itertools.repeat("another")
+        """Who has it each time that somebody asks."""
+        self.renewed: list[float] = []
+        """When, by the loop's clock."""
         self.error: Exception | None = None
         self.released: list[str] = []
         self.asked = asyncio.Event()
@@ -294,12 +302,19 @@ class Elsewhere:
             raise self.error
         return "" if self.theirs else f"owner of {key}"
 
-    async def held(self, key: str) -> bool:
-        """Return whether the other has it."""
+    async def holder(self, key: str) -> str:
+        """Return who has it."""
         self.asked.set()
         if self.error:
             raise self.error
-        return self.theirs
+        return next(self.leaders) if self.theirs else ""
+
+    async def renew(self, key: str, owner: str) -> None:
+        """Note when; a store that is gone for a moment is no reason to stop."""
+        assert owner == f"owner of {key}"
+        self.renewed.append(asyncio.get_running_loop().time())
+        if len(self.renewed) == 1:
+            raise BackendError("gone")
 
     async def release(self, key: str, owner: str) -> None:
         """Note who gave it back."""
@@ -339,10 +354,61 @@ async def test_another_process_that_stores_nothing_holds_nobody_up(error: Except
     assert {(await call)[0].kind for call in calls} == {"collapsed"}
 
 
-async def test_the_wait_for_another_process_has_an_end() -> None:
-    """A process that hangs costs the bound."""
-    outcome, _ = await (await abroad(flights=0.02))[2]
-    assert isinstance(outcome, Miss)
+async def test_other_processes_that_all_fail_are_not_waited_for_one_by_one() -> None:
+    """After two of them, one call here goes upstream for all."""
+    _, locks, first, calls = await abroad()
+    locks.leaders = iter(["one", "two", "three"])
+    assert isinstance((await first)[0], Miss)
+    assert not any(call.done() for call in calls)
+
+
+def test_a_long_call_elsewhere_is_waited_for() -> None:
+    """As long as the other process keeps its lock, and with few questions to the store: it may take an hour."""
+
+    async def long() -> None:
+        loop, asked = asyncio.get_running_loop(), 0
+        world, locks, first, calls = await abroad(flights=60.0)
+        ask = locks.holder
+
+        async def counted(key: str) -> str:
+            nonlocal asked
+            asked += 1
+            return await ask(key)
+
+        locks.holder = counted  # type: ignore[method-assign]
+        await asyncio.sleep(3600)
+        assert not any(call.done() for call in (first, *calls))
+        locks.theirs, begun = False, loop.time()
+        assert isinstance((await first)[0], Miss)
+        assert loop.time() - begun <= LONGEST
+        assert asked < 4500
+        await world.engine.close()
+
+    clock.run(long)
+
+
+def test_our_lock_lasts_as_long_as_our_call() -> None:
+    """It is renewed while something is heard of the call, and then for `flights.wait`; afterwards others may ask."""
+
+    async def long() -> None:
+        loop = asyncio.get_running_loop()
+        world, locks = World(flights=60.0), Elsewhere()
+        locks.theirs, world.engine.locks = False, locks
+        world.engine.__post_init__()
+        begun = loop.time()
+        ticket, tee = await led(world, stream=True), Tee(0.0, 10**6)
+        await asyncio.sleep(50)
+        world.engine.crowd.answered(ticket, 200, SSE, tee)
+        await asyncio.sleep(50)
+        tee(b"data: x")
+        await asyncio.sleep(600)
+        assert [round(at - begun) for at in locks.renewed] == list(range(5, 160, 5))
+        world.engine.abandon(ticket, "upstream-failed")
+        await far()
+        assert len(locks.released) == 1
+        await world.engine.close()
+
+    clock.run(long)
 
 
 async def test_our_lock_is_given_back_once_the_reply_is_stored() -> None:

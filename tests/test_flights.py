@@ -10,14 +10,15 @@ import pytest
 from llmcache.capture import Tee
 from llmcache.chat import Form
 from llmcache.flights import REMEMBERED, Broken, Ending, Feed, Flight, Flights, Live
+from support import clock
 
 SSE, JSON = Form("sse"), Form("json")
 HEAD = (("content-type", "text/event-stream"), ("set-cookie", "a=b"))
 
 
-def followed(flights: Flights, flight: Flight, form: Form | None, wait: float = 10) -> asyncio.Task[Ending | Feed]:
+def followed(flights: Flights, flight: Flight, form: Form | None) -> asyncio.Task[Ending | Feed]:
     """Return a follower who is waiting."""
-    return asyncio.create_task(flights.follow(flight, form, asyncio.get_running_loop().time() + wait))
+    return asyncio.create_task(flights.follow(flight, form))
 
 
 async def waiting() -> None:
@@ -30,7 +31,7 @@ def flowing(flight: Flight, coding: str = "", limit: int = 1000) -> tuple[Tee, L
     """Let the stream of *flight* begin."""
     tee = Tee(0.0, limit)
     live = flight.flow(200, (*HEAD, ("content-encoding", coding)) if coding else HEAD, tee.pieces, limit)
-    tee.follow, tee.lose = live.flow, live.lose
+    tee.follow, tee.lose = flight.hear, live.lose
     return tee, live
 
 
@@ -56,15 +57,58 @@ async def test_a_flight_leaves_nothing_behind() -> None:
     assert flights.landed_since("20", 21) is False
 
 
-async def test_a_follower_waits_no_longer_than_he_may() -> None:
+async def test_a_leader_that_is_lost_is_followed_no_more() -> None:
     """Whoever comes after him leads anew, so that a leader who is lost costs one wait, not one for each call."""
-    flights = Flights()
+    flights = Flights(wait=0)
     flight = flights.lead("k", JSON)
-    assert await followed(flights, flight, None, wait=0) is Ending.LATE
+    assert await followed(flights, flight, None) is Ending.LATE
     assert flights.under_way("k") is None
     other = flights.lead("k", JSON)
     flights.end(flight, Ending.RECORDED)
     assert flights.under_way("k") is other
+
+
+@pytest.mark.parametrize(("wait", "patient"), [(300, True), (170, False)])
+def test_a_model_that_thinks_for_three_minutes_is_waited_for(wait: float, patient: bool) -> None:
+    """Nothing comes of a call of three minutes before its end: that is no reason to make it twice."""
+
+    async def thinking() -> None:
+        flights = Flights(wait)
+        flight = flights.lead("k", JSON)
+        asyncio.get_running_loop().call_later(180, flights.end, flight, Ending.RECORDED)
+        assert await flights.follow(flight, None) is (Ending.RECORDED if patient else Ending.LATE)
+
+    clock.run(thinking)
+
+
+def test_a_stream_of_an_hour_is_waited_for_while_it_comes() -> None:
+    """Who needs all of it waits as long as something is heard of it; after a silence he waits no longer."""
+
+    async def long() -> None:
+        flights, loop = Flights(60), asyncio.get_running_loop()
+        flight = flights.lead("k", SSE)
+        tee = Tee(0.0, 10**6)
+        flight.flow(200, HEAD, tee.pieces, 10**6)
+        tee.follow = flight.hear
+        for minute in range(60):
+            loop.call_later(59 * minute, tee, b"data: x")
+        begun = loop.time()
+        assert await flights.follow(flight, JSON) is Ending.LATE
+        assert loop.time() - begun == pytest.approx(59 * 59 + 60)
+
+    clock.run(long)
+
+
+async def test_who_does_not_wait_any_more_gets_no_stream() -> None:
+    """What nobody would read is not kept for him."""
+    flights = Flights()
+    flight = flights.lead("k", SSE)
+    task = followed(flights, flight, SSE)
+    await waiting()
+    task.cancel()
+    await waiting()
+    _, live = flowing(flight)
+    assert live.feeds == set()
 
 
 async def test_a_stream_is_followed_from_its_beginning() -> None:

@@ -84,13 +84,13 @@ def open_locks(settings: config.Config, store: Store) -> Locks | None:
     flights = settings.flights
     if not (flights.enabled and flights.across_processes and settings.cache.type == "redis"):
         return None
-    from .stores.locks import RedisLocks  # noqa: PLC0415 - see the module's docstring
+    from .stores.locks import LASTS, RedisLocks  # noqa: PLC0415 - see the module's docstring
     from .stores.near import NearStore  # noqa: PLC0415 - see the module's docstring
     from .stores.redis import RedisStore  # noqa: PLC0415 - see the module's docstring
 
     far = store.far if isinstance(store, NearStore) else store
     assert isinstance(far, RedisStore)
-    return RedisLocks(far, flights.wait / 1000, settings.deadlines.store / 1000)
+    return RedisLocks(far, min(LASTS, flights.wait / 1000), settings.deadlines.store / 1000)
 
 
 def open_store(settings: config.Config) -> SqliteStore | MemoryStore | RedisStore | NearStore | CassetteStore | NoStore:

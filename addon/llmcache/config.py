@@ -87,8 +87,8 @@ class Flights:
 
     enabled: bool = True
     """Whether they wait for the first one's answer instead of asking, too."""
-    wait: int = 60_000
-    """Milliseconds that a call waits at the most before it goes upstream by itself."""
+    wait: int = 300_000
+    """Milliseconds without a sign of life after which a call that waits goes upstream by itself."""
     across_processes: bool = False
     """Whether calls in other processes with the same Redis count, too."""
 
@@ -258,7 +258,7 @@ def _read_flights(block: Section, store: str) -> Flights:
     across = block.read("acrossProcesses", False, flag)
     if across and store != "redis":
         block.warning("acrossProcesses", f"does nothing with `type: {store}`; processes meet in a redis")
-    return Flights(block.read("enabled", True, flag), block.read("wait", 60_000, milliseconds), across)
+    return Flights(block.read("enabled", True, flag), block.read("wait", 300_000, milliseconds), across)
 
 
 def _read_replay(block: Section) -> Replay:

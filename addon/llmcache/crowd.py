@@ -23,8 +23,11 @@ from .stage import Stage
 OK = 200
 DOWN = "store-error"
 """The reason of a miss where the store has had its time already."""
-PAUSE, LONGEST = 0.005, 0.1
-"""Seconds between two looks at what another process fetches: the first ones, and at the most."""
+PAUSE, SHORT, LONGEST = 0.005, 0.1, 1.0
+"""Seconds between two looks at what another process fetches: the first ones, those of the first seconds, the last ones.
+
+Later ones are a hundredth of what was waited: nobody notices that, and a Redis has little to do for calls of minutes.
+"""
 LEADERS = 2
 """Whom a call waits for at the most before it goes upstream by itself."""
 
@@ -50,11 +53,17 @@ Joined = tuple[Outcome | Followed, Ticket | None]
 class Locks(Protocol):
     """Who asks upstream, among processes that share a store. Each method may raise `BackendError` or `TimeoutError`."""
 
+    seconds: float
+    """How long a lock lasts that nobody renews."""
+
     async def take(self, key: str) -> str:
         """Return the token of a lock that is ours now; empty where another process has it."""
 
-    async def held(self, key: str) -> bool:
-        """Whether somebody has it."""
+    async def holder(self, key: str) -> str:
+        """Return the token of whoever has it; empty where nobody does."""
+
+    async def renew(self, key: str, owner: str) -> None:
+        """Let it last from now on again, if it is still *owner*'s."""
 
     async def release(self, key: str, owner: str) -> None:
         """Give it back, if it is still *owner*'s."""
@@ -80,11 +89,11 @@ class Crowd:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, ticket: Ticket, reason: str, ended: int, client: Client | None) -> Joined:
-        """Return what becomes of a miss for *reason*: it leads, or follows, at most `LEADERS` and within the bound.
+        """Return what becomes of a miss for *reason*: it leads, or follows, at most `LEADERS`.
 
         *ended*: how many flights had ended before the look-up; *client*: nobody goes upstream for one who is gone.
         """
-        flights, until = self.flights, 0.0
+        flights = self.flights
         for _ in range(LEADERS):
             if flights.landed_since(ticket.key, ended):  # what was not there when we looked may be there now
                 ended = flights.ended
@@ -93,8 +102,7 @@ class Crowd:
             if (flight := flights.under_way(ticket.key)) is None:
                 ticket.flown.append(flights.lead(ticket.key, ticket.call.form))
                 return await self._lead(ticket, reason, client)
-            until = until or asyncio.get_running_loop().time() + flights.wait
-            ending = await self._follow(flight, ticket.call, until)
+            ending = await self._follow(flight, ticket.call)
             if isinstance(ending, Feed):
                 return Followed(ending), None
             if client is not None and not client.connected:
@@ -131,21 +139,32 @@ class Crowd:
         """Return what another process fetches; None when it is for us to do: the lock is ours, or nobody has it."""
         flight.owner = await locks.take(ticket.key)
         if flight.owner:  # who had it may have stored the answer while we came
+            self._renew_later(locks, flight)
             return hit if isinstance(hit := await self._found(ticket), Hit) else None
-        until, pause = asyncio.get_running_loop().time() + self.flights.wait, PAUSE
-        while asyncio.get_running_loop().time() < until:
-            held = await locks.held(ticket.key)  # before looking: it is given back after storing
+        begun, pause, leaders = flight.heard, PAUSE, set[str]()
+        while True:
+            leaders.add(holder := await locks.holder(ticket.key))  # before looking: it is given back after storing
             if isinstance(hit := await self._found(ticket), Hit):
                 return hit
-            if not held or hit == DOWN or (client is not None and not client.connected):
-                break
+            gone = client is not None and not client.connected
+            flight.alive()  # whoever follows it waits for the other process, too, or for what comes now
+            if not holder or gone or hit == DOWN or len(leaders) > LEADERS:
+                return None
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST)
-        return None
+            pause = min(pause * 1.5, max(SHORT, (flight.heard - begun) / 100), LONGEST)
 
-    async def _follow(self, flight: Flight, call: Call, until: float) -> Ending | Feed:
+    def _renew_later(self, locks: Locks, flight: Flight) -> None:
+        flight.renewal = asyncio.get_running_loop().call_later(locks.seconds / 3, self._renew, locks, flight)
+
+    def _renew(self, locks: Locks, flight: Flight) -> None:
+        """Keep the lock while our call gives signs of life, so that other processes do not make it twice."""
+        if flight.owner and self.flights.patience(flight) > 0:
+            self._do(self._tried(locks.renew(flight.key, flight.owner)))
+            self._renew_later(locks, flight)
+
+    async def _follow(self, flight: Flight, call: Call) -> Ending | Feed:
         staged = call.form.streamed and await self._stage.open()
-        return await self.flights.follow(flight, call.form if staged else None, until)
+        return await self.flights.follow(flight, call.form if staged else None)
 
     async def _after(self, ticket: Ticket, ending: Ending) -> Hit | bool:
         """Return the answer that the leader left; without one, whether somebody else may be followed or may lead."""
@@ -165,21 +184,20 @@ class Crowd:
         flight = ticket.flight
         if flight is None:
             return
+        flight.alive()
         if status != OK:
             self.flights.end(flight, Ending.FAILED)
             self.over(ticket)
         elif tee is not None:
-            live = None
             if streams(headers):
-                live = flight.flow(status, headers, tee.pieces, self._limit)
-                tee.follow = live.flow
-            tee.lose = partial(self._lost, flight, live)
+                flight.flow(status, headers, tee.pieces, self._limit)
+            tee.follow, tee.lose = flight.hear, partial(self._lost, flight)
 
-    def _lost(self, flight: Flight, live: Live | None) -> None:
+    def _lost(self, flight: Flight) -> None:
         """Send those who wait upstream: the reply is too large to be stored. Its stream goes on."""
         self.flights.end(flight, Ending.FAILED)
-        if live:
-            live.lose()
+        if flight.live:
+            flight.live.lose()
 
     def landed(self, ticket: Ticket, *, whole: bool, left: bool) -> None:
         """Let those who wait have what is being recorded. *whole*: HTTP marked the end; *left*: the client went."""
@@ -211,12 +229,14 @@ class Crowd:
 
     def _unlock(self, flight: Flight) -> None:
         owner, flight.owner = flight.owner, ""
+        if flight.renewal:
+            flight.renewal.cancel()
         if owner and self._locks:
-            self._do(self._release(self._locks, flight.key, owner))
+            self._do(self._tried(self._locks.release(flight.key, owner)))
 
-    async def _release(self, locks: Locks, key: str, owner: str) -> None:
-        with contextlib.suppress(BackendError, TimeoutError):  # then it ends by itself
-            await locks.release(key, owner)
+    async def _tried(self, command: Awaitable[None]) -> None:
+        with contextlib.suppress(BackendError, TimeoutError):  # then the lock ends by itself
+            await command
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

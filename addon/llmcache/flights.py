@@ -33,7 +33,7 @@ class Ending(enum.Enum):
     LEFT = enum.auto()
     """The leader's client went away, which says nothing about upstream: somebody else may lead."""
     LATE = enum.auto()
-    """It is still under way, but the follower has waited long enough."""
+    """It is still under way, but nothing was heard of it for too long."""
 
 
 class Broken(Exception):  # noqa: N818 - what happened to a stream, as EOFError: no error of ours
@@ -181,6 +181,10 @@ class Flight:
     live: Live | None = None
     owner: str = ""
     """The token of the lock that keeps other processes waiting; empty without one."""
+    renewal: asyncio.TimerHandle | None = None
+    """What renews that lock next."""
+    heard: float = 0.0
+    """When it last gave a sign of life, by the loop's clock."""
     _waiting: list[tuple[Form | None, asyncio.Future[Ending | Feed]]] = field(default_factory=list)
 
     def flow(self, status: int, headers: Headers, pieces: Sequence[tuple[int, bytes]], limit: int) -> Live:
@@ -196,13 +200,23 @@ class Flight:
                 waiter.set_result(feed)
         return self.live
 
-    async def follow(self, form: Form | None) -> Ending | Feed:
-        """Wait for the end, or, where a stream of *form* can be followed while it comes, for its beginning."""
+    def alive(self) -> None:
+        """Note a sign of life: it may take as long as it likes while there are any."""
+        self.heard = asyncio.get_running_loop().time()
+
+    def hear(self, piece: bytes) -> None:
+        """Take a piece of the reply, and hand it on to those who follow its stream; never raises."""
+        self.alive()
+        if self.live:
+            self.live.flow(piece)
+
+    def follow(self, form: Form | None) -> Feed | asyncio.Future[Ending | Feed]:
+        """Return what tells of the end, or, where a stream of *form* can be followed while it comes, that stream."""
         if self.live and form == self.form and (feed := self.live.join()):
             return feed
         waiter: asyncio.Future[Ending | Feed] = asyncio.get_running_loop().create_future()
         self._waiting.append((form, waiter))
-        return await waiter
+        return waiter
 
     def release(self, ending: Ending) -> None:
         """Let go of all who wait, at once."""
@@ -213,9 +227,9 @@ class Flight:
 
 
 class Flights:
-    """The flights under way, at most one for each key; *wait*: seconds that a follower waits at the most."""
+    """The flights under way, at most one for each key; *wait*: seconds that one may be silent while others wait."""
 
-    def __init__(self, wait: float = 60.0) -> None:
+    def __init__(self, wait: float = 300.0) -> None:
         self.wait = wait
         self.ended = 0
         """How many have ended; read before a look-up, it tells `landed_since` what was known then."""
@@ -232,16 +246,27 @@ class Flights:
     def lead(self, key: str, form: Form) -> Flight:
         """Begin a flight. Its leader must see to it that it ends."""
         flight = self._open[key] = Flight(key, form)
+        flight.alive()
         return flight
 
-    async def follow(self, flight: Flight, form: Form | None, until: float) -> Ending | Feed:
-        """Follow *flight* until the loop's clock says *until*. One that takes so long is not followed any more."""
+    def patience(self, flight: Flight) -> float:
+        """Return how many seconds *flight* may still be silent."""
+        return flight.heard + self.wait - asyncio.get_running_loop().time()
+
+    async def follow(self, flight: Flight, form: Form | None) -> Ending | Feed:
+        """Follow *flight* while it gives signs of life. One that is silent for too long is not followed any more."""
+        told = flight.follow(form)
+        if isinstance(told, Feed):
+            return told
         try:
-            async with asyncio.timeout_at(until):
-                return await flight.follow(form)
-        except TimeoutError:
-            self._forget(flight)
-            return Ending.LATE
+            while not told.done():
+                if (left := self.patience(flight)) <= 0:
+                    self._forget(flight)
+                    return Ending.LATE
+                await asyncio.wait((told,), timeout=left)
+            return told.result()
+        finally:
+            told.cancel()
 
     def end(self, flight: Flight, ending: Ending) -> None:
         """End *flight*; may be said twice. Who follows its stream already is told by `Live.end`."""

@@ -44,7 +44,7 @@ class Rules:
     """Bytes of replies waiting to be stored; more are dropped, and counted as `overload`."""
     deadline: float = 1.0
     """Seconds a store may take before a call goes upstream."""
-    flights: float = 60.0
-    """Seconds that a call waits for an identical one that is under way; 0: each goes upstream by itself."""
+    flights: float = 300.0
+    """Seconds that a call waits for an identical one that gives no sign of life; 0: each goes upstream by itself."""
     pace: Pace = field(default_factory=Pace)
     """How streams are replayed."""

@@ -122,7 +122,7 @@ def test_two_proxies_make_one_call(tmp_path: Path, server: Server, upstream: Ups
         assert asked.wait(20)
         followers = [pool.submit(post, other, ask()) for _ in range(2)]
         followers += [pool.submit(post, other, ask(stream=True, stream_options={"include_usage": True}))]
-        while b"cmdstat_exists" not in server.command("INFO", "commandstats"):
+        while b"cmdstat_set:calls=2" not in server.command("INFO", "commandstats"):
             assert not leader.done()
         gate.set()
         answers = [follower.result() for follower in followers]

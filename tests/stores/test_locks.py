@@ -40,10 +40,10 @@ async def test_a_lock_has_one_owner(server: Server) -> None:
     assert owner
     assert await other.take("k") == ""
     await other.release("k", "not the owner")
-    assert await other.held("k")
+    assert await other.holder("k") == owner
     assert await stores[0].rows() == []
     await one.release("k", owner)
-    assert not await other.held("k")
+    assert await other.holder("k") == ""
     assert await other.take("k") not in ("", owner)
     for store in stores:
         await store.close()
@@ -55,8 +55,23 @@ async def test_a_lock_ends_by_itself(server: Server) -> None:
     locks = RedisLocks(store, 0.05, 5)
     assert await locks.take("k")
     async with asyncio.timeout(10):
-        while await locks.held("k"):
+        while await locks.holder("k"):
             await asyncio.sleep(0)
+    await store.close()
+
+
+async def test_its_owner_alone_makes_a_lock_last(server: Server) -> None:
+    """Renewed it has its whole time again; another cannot renew it, nor can its owner once it has ended."""
+    store = store_at(server.url)
+    short, locks = RedisLocks(store, 10, 5), RedisLocks(store, 1000, 5)
+    owner = await short.take("k")
+    await locks.renew("k", "not the owner")
+    assert await store.run("TTL", b"aicache:lock:k") <= 10
+    await locks.renew("k", owner)
+    assert await store.run("TTL", b"aicache:lock:k") > 10
+    await locks.release("k", owner)
+    await locks.renew("k", owner)
+    assert await locks.holder("k") == ""
     await store.close()
 
 
@@ -70,8 +85,9 @@ async def test_a_lock_in_a_cluster(tmp_path: Path) -> None:
         for key in ("a", "b", "c", "d"):
             owner = await locks.take(key)
             assert owner
+            await locks.renew(key, owner)
             await locks.release(key, owner)
-            assert not await locks.held(key)
+            assert await locks.holder(key) == ""
         await store.close()
 
 

@@ -1,6 +1,6 @@
 """Who asks upstream, among processes that share a Redis: a lock with an owner and an end.
 
-The owner alone takes it away, and a process that dies leaves it for its time and no longer.
+The owner alone takes it away or makes it last, and a process that dies leaves it for its time and no longer.
 It knows neither entries nor calls. Entry point: `RedisLocks`.
 """
 
@@ -11,14 +11,19 @@ import secrets
 
 from .redis import RedisStore
 
+LASTS = 15.0
+"""Seconds that others wait for a process that died, at the most. An owner renews his lock while his call lives."""
 RELEASE = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 """Compare and delete in one step (redis.io, `SET`): a lock that ended and was taken by another stays his."""
+RENEW = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+"""The same, to let it last."""
 
 
 class RedisLocks:
     """Locks beside the entries of *store*, for *seconds* each; *deadline*: seconds that one command may take."""
 
     def __init__(self, store: RedisStore, seconds: float, deadline: float) -> None:
+        self.seconds = seconds
         self._store, self._milliseconds, self._deadline = store, int(seconds * 1000), deadline
 
     async def take(self, key: str) -> str:
@@ -28,10 +33,16 @@ class RedisLocks:
             taken = await self._store.run("SET", self._name(key), owner, "NX", "PX", self._milliseconds)
         return owner if taken else ""
 
-    async def held(self, key: str) -> bool:
-        """Whether somebody has the lock. Raises `BackendError`."""
+    async def holder(self, key: str) -> str:
+        """Return the token of the lock's owner, empty where nobody has it. Raises `BackendError`."""
         async with asyncio.timeout(self._deadline):
-            return bool(await self._store.run("EXISTS", self._name(key)))
+            owner = await self._store.run("GET", self._name(key))
+        return owner.decode("ascii", "replace") if isinstance(owner, bytes) else ""
+
+    async def renew(self, key: str, owner: str) -> None:
+        """Let the lock last from now on again, if *owner* still has it. Raises `BackendError`."""
+        async with asyncio.timeout(self._deadline):
+            await self._store.run("EVAL", RENEW, 1, self._name(key), owner, self._milliseconds)
 
     async def release(self, key: str, owner: str) -> None:
         """Give the lock back, if *owner* still has it. Raises `BackendError`."""
