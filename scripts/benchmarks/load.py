@@ -11,6 +11,8 @@ from collections.abc import Callable
 Body = Callable[[int], bytes]
 """The request body of the n-th call."""
 
+CHATS = "/v1/chat/completions"
+
 _serial = itertools.count(int(time.time() * 1000))
 
 
@@ -43,7 +45,7 @@ def throughput(port: int, body: Body, calls: int, clients: int = 8) -> float:
     return asyncio.run(run())
 
 
-def first_bytes(port: int, body: Body, calls: int, path: str = "/v1/chat/completions") -> list[float]:
+def first_bytes(port: int, body: Body, calls: int, path: str = CHATS) -> list[float]:
     """Return the seconds from sending a call to the first byte of its body, one call at a time."""
 
     async def run() -> list[float]:
@@ -54,39 +56,51 @@ def first_bytes(port: int, body: Body, calls: int, path: str = "/v1/chat/complet
     return asyncio.run(run())
 
 
-async def _client(
-    port: int, body: Body, calls: int, times: list[float] | None = None, path: str = "/v1/chat/completions"
-) -> None:
+async def _client(port: int, body: Body, calls: int, times: list[float] | None = None, path: str = CHATS) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
     for number in range(calls):
-        raw = body(number)
         sent = time.perf_counter()
-        writer.write(HEAD % (path.encode(), len(raw)) + raw)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        assert b" 200 " in head, head
-        at = head.find(b"content-length:")
-        if at >= 0:
-            rest = int(head[at + 15 :].split(b"\r\n", 1)[0])
-            await reader.readexactly(1)
-            _note(times, sent)
-            await reader.readexactly(rest - 1)
-        else:
-            await _chunks(reader, times, sent)
+        first = await exchange(reader, writer, body(number), path)
+        if times is not None:
+            times.append(first - sent)
     writer.close()
 
 
-async def _chunks(reader: asyncio.StreamReader, times: list[float] | None, sent: float) -> None:
+async def first_byte(port: int, raw: bytes, path: str) -> tuple[float, float]:
+    """Make one call on a connection of its own; return when it was sent, and when the first byte of its body came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
+    sent = time.perf_counter()
+    first = await exchange(reader, writer, raw, path)
+    writer.close()
+    return sent, first
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes, path: str = CHATS) -> float:
+    """Make one call, which must be answered with 200, and read all of it; return when the first byte of its body came.
+
+    Raises `OSError` or `asyncio.IncompleteReadError` where the connection breaks.
+    """
+    writer.write(HEAD % (path.encode(), len(raw)) + raw)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert b" 200 " in head, head
+    at = head.find(b"content-length:")
+    if at >= 0:
+        rest = int(head[at + 15 :].split(b"\r\n", 1)[0])
+        await reader.readexactly(1)
+        first = time.perf_counter()
+        await reader.readexactly(rest - 1)
+        return first
+    return await _chunks(reader)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> float:
     size = int(await reader.readline(), 16)
-    _note(times, sent)
+    first = time.perf_counter()
     while size:
         await reader.readexactly(size + 2)
         size = int(await reader.readline(), 16)
     await reader.readline()
-
-
-def _note(times: list[float] | None, sent: float) -> None:
-    if times is not None:
-        times.append(time.perf_counter() - sent)
+    return first
 
 
 HEAD = (

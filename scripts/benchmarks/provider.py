@@ -1,7 +1,8 @@
 """A chat provider that costs next to nothing: `python provider.py PORT BODY_FILE`.
 
 `/v1/chat/completions` answers the file. A body that asks for a stream gets an event at once and the rest 5 ms later; a
-path that ends in `/huge/chat/completions` streams 20 MB.
+path that ends in `/huge/chat/completions` streams 20 MB;
+one in `/slow/chat/completions` sends an event each 20 ms after 0.1 s.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ FIRST = EVENT % (b"first", b"null")
 REST = EVENT % (b" and the rest", b"null") * 20 + EVENT % (b"", b'"stop"') + b"data: [DONE]\n\n"
 BIG = EVENT % (b"x" * 65_000, b"null")
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+SLOW = [FIRST, *[EVENT % (b" and on", b"null")] * 25, EVENT % (b"", b'"stop"') + b"data: [DONE]\n\n"]
+BEFORE, BETWEEN = 0.1, 0.02
+"""Seconds before the first event of a slow stream, and between two."""
 HUGE_EVENTS = 308  # of 65 kB: 20 MB
 
 
@@ -57,6 +61,12 @@ class Provider(asyncio.Protocol):
     def _answer(self, head: bytes, asked: bytes) -> None:
         if b"/huge/" in head:
             self._transport.write(STREAM + chunk(BIG) * HUGE_EVENTS + chunk(REST) + b"0\r\n\r\n")
+        elif b"/slow/" in head:
+            self._transport.write(STREAM)
+            later = asyncio.get_running_loop().call_later
+            for at, event in enumerate(SLOW):
+                last = b"0\r\n\r\n" if event is SLOW[-1] else b""
+                later(BEFORE + at * BETWEEN, self._transport.write, chunk(event) + last)
         elif b'"stream":true' in asked:
             self._transport.write(STREAM + chunk(FIRST))
             asyncio.get_running_loop().call_later(0.005, self._transport.write, chunk(REST) + b"0\r\n\r\n")
@@ -66,7 +76,7 @@ class Provider(asyncio.Protocol):
 
 async def main(port: int, body: bytes) -> None:
     """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(lambda: Provider(body), "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(lambda: Provider(body), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 

@@ -103,8 +103,16 @@ def cache(name: str, folder: Path, upstream: int, store: str) -> Process:
     return stock(f"aicache {name}, mitmdump", folder, upstream, "-s", addon, "--set", f"aicache_store={store}")
 
 
-def serve(folder: Path, upstream: int, store: str) -> Process:
-    """Start `aicache serve`."""
+def configured(name: str, folder: Path, upstream: int, settings: str) -> Process:
+    """Start mitmdump with aicache, which is configured by *settings*, YAML."""
+    path = folder / f"{name.replace(' ', '-')}.yaml"
+    path.write_text(settings, encoding="utf-8")
+    addon = str(ROOT / "addon" / "aicache.py")
+    return stock(f"aicache {name}, mitmdump", folder, upstream, "-s", addon, "--set", f"aicache_config={path}")
+
+
+def serve(folder: Path, upstream: int, store: str, name: str = "aicache serve", *more: str) -> Process:
+    """Start `aicache serve` with the arguments *more*."""
     port = free_port()
     command = [
         sys.executable,
@@ -116,5 +124,5 @@ def serve(folder: Path, upstream: int, store: str) -> Process:
         str(free_port()),
         "-q",
     ]
-    command += ["--base-url", f"http://127.0.0.1:{upstream}@{port}", "--set", f"confdir={folder / 'ca'}"]
-    return Process("aicache serve", command, port)
+    command += ["--base-url", f"http://127.0.0.1:{upstream}@{port}", "--set", f"confdir={folder / 'ca'}", *more]
+    return Process(name, command, port)
