@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from llmcache.ledger import FileLedger
 from llmcache.redact import Redactor, Secrets
 from llmcache.semantic.audit import Audit
 from test_engine import request, whole
-from test_similar import ASKED, NEAR, World
+from test_similar import ASKED, NEAR, OTHER, World
 
 PLEASE = "what is the capital city of France please please"
 
@@ -132,3 +133,24 @@ async def test_a_question_with_a_secret_is_not_embedded() -> None:
         await world.engine.settled()
         await world.store.delete(ticket.key)
     assert world.embedder.asked == []
+
+
+async def test_answers_are_compared_beside_the_event_loop() -> None:
+    """Comparing takes up to hundreds of milliseconds: it is done on another thread, and only where somebody learns."""
+    world = World(audit=Audit(share=1.0))
+    threads: list[int] = []
+    said = world.lessons.said
+    world.lessons.said = lambda entry: (threads.append(threading.get_ident()), said(entry))[1]
+    await world.teach(ASKED)
+    hit, ticket = await world.ask(NEAR)
+    assert isinstance(hit, Hit)
+    assert ticket
+    world.engine.record(ticket, whole("Paris"))
+    await world.engine.settled()
+    assert world.audit.looked == 1
+    assert threads
+    assert threading.get_ident() not in threads
+    threads.clear()
+    world.lessons.journal = None
+    await world.teach(OTHER, "Madrid")
+    assert threads == []

@@ -6,6 +6,7 @@ It knows neither indexes nor the proxy. Entry points: `Lessons.take`, `refute`, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from .asked import Question
 from .chat import BackendError, Entry
 from .experience import Experience
 from .ledger import Ledger
-from .semantic import Serve
+from .semantic import Learner, Serve
 from .semantic.audit import Audit
 
 log = logging.getLogger("aicache.lessons")
@@ -39,6 +40,8 @@ class Lessons:
     _refuted: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Pairs (digest of a question in its partition, key) that were reported wrong."""
     _recalled: bool = False
+    _comparing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """One thread at a time: more of them would take the event loop's turns."""
 
     async def recall(self) -> None:
         """Read what was learned before; only the first call does."""
@@ -70,16 +73,31 @@ class Lessons:
         if self.ledger:
             await self.ledger.append(REFUTED, " ".join(pair).encode() + b"\n")
 
+    def wants(self, question: Question) -> bool:
+        """Whether the answers of its candidates teach anybody anything: a policy, the audit or the near-miss log."""
+        learns = isinstance(self.experience.policy(question.partition), Learner)
+        return learns or self.journal is not None or isinstance(question.decision, Serve)
+
+    async def answer(self, entry: Entry) -> str:
+        """Return the text of the answer in *entry*; empty where it is no text alone."""
+        async with self._comparing:
+            return await asyncio.to_thread(self.said, entry) or ""
+
     async def take(self, question: Question, entry: Entry, others: Sequence[Entry | None]) -> None:
         """Compare the new answer in *entry* with those of the candidates: *others*, None for what is gone."""
-        truth = self.said(entry)
-        equal = [None if other is None or other.key == entry.key else self._same(truth, other) for other in others]
+        async with self._comparing:
+            equal = await asyncio.to_thread(self._compared, entry, others)
         if isinstance(question.decision, Serve):
             self.audit.note(right=equal[question.candidates.index(question.decision.candidate)])
         self._write(question, equal)
         policy = self.experience.policy(question.partition)
         policy.learn(question.decision, question.candidates, equal=equal, key=entry.key)
         await self.experience.learned(question.partition, policy)
+
+    def _compared(self, entry: Entry, others: Sequence[Entry | None]) -> list[bool | None]:
+        """Return whether the answers are equal. Takes up to hundreds of milliseconds for long ones."""
+        truth = self.said(entry)
+        return [None if other is None or other.key == entry.key else self._same(truth, other) for other in others]
 
     def _same(self, truth: str | None, other: Entry) -> bool | None:
         told = self.said(other)

@@ -171,8 +171,9 @@ class Nearby:
 
     async def _learned(self, asked: Asked, entry: Entry) -> None:
         try:
-            others = await asyncio.gather(*map(self._entry, asked.neighbors))
-            answer = (self.lessons.said(entry) or "") if self.rules.carry else ""
+            looked = self.lessons.wants(asked.question)
+            others = await asyncio.gather(*map(self._entry, asked.neighbors)) if looked else []
+            answer = await self.lessons.answer(entry) if self.rules.carry else ""
             if answer.strip() or not self.rules.carry:
                 question = asked.question
                 point = Point(entry.key, asked.vector, question.text, answer, entry.created, entry.expires)
