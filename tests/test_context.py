@@ -78,6 +78,30 @@ def test_what_is_answered_with_numbers_has_no_near_answer(path: str, body: dict[
     assert holed(path, body) == "not-a-question"
 
 
+GENERATION = "/api/v1/services/aigc/text-generation/generation"
+ASKED: dict[str, Any] = {"model": "m", "input": {"messages": [{"role": "user", "content": "Q?"}]}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        (GENERATION, ASKED | {"parameters": {"tools": [{"type": "function"}]}}, "tools"),
+        (GENERATION, ASKED | {"parameters": {"enable_search": True}}, "tools"),
+        (CHAT, {"model": "m", "messages": [{"role": "user", "content": "Q?"}], "enable_search": True}, "tools"),
+        (
+            "/api/chat",
+            {"model": "m", "messages": [{"role": "user", "content": "Q?", "images": ["x"]}]},
+            "question-not-text",
+        ),
+        ("/api/generate", {"model": "m", "prompt": "Q?", "images": ["x"]}, "question-not-text"),
+        ("/v1/completions", {"model": "m", "prompt": "Q?", "echo": True}, "not-a-question"),
+    ],
+)
+def test_what_a_dialect_has_elsewhere_is_exact_only(path: str, body: dict[str, Any], reason: str) -> None:
+    """Tools and pictures are found where the dialect has them; an answer that holds its question is no other's."""
+    assert holed(path, body) == reason
+
+
 def test_all_questions_leave_a_hole_each() -> None:
     """With `allQuestions` every user message may vary, and nothing else."""
     messages = [

@@ -31,9 +31,10 @@ def context(call: Call, rule: QuestionRule, question: str) -> Call | str:
 def exact_only(call: Call) -> str:
     """Return why no near question may answer *call*, whatever it asks; else nothing."""
     body = call.body
-    if not isinstance(body, dict) or not _answers(call):
+    if not isinstance(body, dict) or not _answers(call) or body.get("echo"):  # which has the question in the answer
         return "not-a-question"
-    if any(body.get(name) for name in TOOLS) or (isinstance(body.get("config"), dict) and body["config"].get("tools")):
+    places = [body, *(body[name] for name in SETTINGS if isinstance(body.get(name), dict))]
+    if any(place.get(name) for place in places for name in TOOLS):
         return "tools"
     turns = _turns(body)
     if any(_of_tools(turn) for turn in turns):
@@ -41,7 +42,8 @@ def exact_only(call: Call) -> str:
     last = turns[-1] if turns else None
     if isinstance(last, dict) and last.get("role", "user") != "user":
         return "not-a-question"
-    return ""
+    pictures = body.get("images") or (isinstance(last, dict) and last.get("images"))
+    return "question-not-text" if pictures else ""
 
 
 def _answers(call: Call) -> bool:
@@ -114,6 +116,17 @@ ANSWERING: dict[str, tuple[str, ...]] = {
 }
 """How the paths end of calls that ask a question, by dialect; the path alone tells them from embeddings."""
 TURNS = ("messages", "contents", "input")
-TOOLS = ("tools", "functions", "toolConfig", "tool_config", "plugins", "mcp_servers", "web_search_options")
+TOOLS = (
+    "tools",
+    "functions",
+    "toolConfig",
+    "tool_config",
+    "plugins",
+    "mcp_servers",
+    "web_search_options",
+    "enable_search",
+)
+SETTINGS = ("config", "parameters")
+"""Where some dialects keep what others have at the top."""
 TOOL_ROLES = frozenset({"tool", "function", "computer"})
 TOOL_PARTS = frozenset({"tool_use", "tool_result", "functionCall", "functionResponse", "toolUse", "toolResult"})
