@@ -90,7 +90,7 @@ class AiCache:
             return
         if settings == self.settings:  # mitmproxy takes a wrong change back by setting the old value
             return
-        self.settings = settings
+        before, self.settings = self.settings, settings
         for warning in settings.warnings:
             log.warning("%s", warning)
         # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
@@ -102,7 +102,7 @@ class AiCache:
         if settings.mode == "replay":
             ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
         if self._started:
-            self._open()
+            self._open(before)
 
     def running(self) -> None:
         """Start: refuse misspelt options, open the store, say what is on."""
@@ -114,18 +114,21 @@ class AiCache:
         if self.settings:
             self._open()
 
-    def _open(self) -> None:
-        """Make the engine that the settings describe; one that was running before stores what it has and closes."""
+    def _open(self, before: config.Config | None = None) -> None:
+        """Make the engine that the settings describe; one that was running *before* stores what it has and closes."""
         assert self.settings is not None
-        old, self.engine = self.engine, None
-        if old:
-            self._closing = asyncio.get_running_loop().create_task(old.close())
+        old = self.engine
         try:
             self.engine = self._build(self.settings, self._observe)
         except BackendError as error:
+            if old:
+                self.settings = before
+                raise exceptions.OptionsError(f"aicache: {error}") from None
             log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the sentence, not our stack
             ctx.master.shutdown()
             return
+        if old:
+            self._closing = asyncio.get_running_loop().create_task(old.close())
         self._ready.set()
         log.info("aicache: mode %s, store %r", self.settings.mode, self.engine.store)
 
@@ -151,16 +154,17 @@ class AiCache:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer the call from the store, or let it go upstream with a ticket."""
-        if flow.response or flow.error or not flow.live or flows.TICKET in flow.metadata:  # the last: a refresh of ours
+        if flow.response or flow.error or not flow.live or flows.TICKET in flows.kept(flow):  # the last: ours
             return
         await self._ready.wait()
-        if self.engine is None:
+        engine = self.engine
+        if engine is None:
             return
         try:
-            await self._request(self.engine, flow)
+            await self._request(engine, flow)
         except Exception:
             log.exception("aicache: internal error; in cache mode the call goes upstream untouched")
-            if self.engine.replaying:
+            if engine.replaying:
                 flow.response = flows.refusal(None, "internal error of aicache, see its log")
 
     async def _request(self, engine: Engine, flow: http.HTTPFlow) -> None:
@@ -175,7 +179,7 @@ class AiCache:
                     None, f"{flow.request.method} {host}{path} is no LLM call that aicache knows"
                 )
             elif reason := engine.passes(host, path):
-                flow.metadata[flows.STATUS] = status.of_bypass(reason)
+                flows.kept(flow)[flows.STATUS] = status.of_bypass(reason)
             return
         request, reason = flows.read_request(flow, host, path, query, engine.rules.max_request)
         skip = flows.own_headers(flow, request)
@@ -183,8 +187,13 @@ class AiCache:
         if reason or skip:
             await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
         else:
-            found = await engine.lookup(dialect, request, control, flow.client_conn)
-            await self._settle(engine, flow, dialect, *found)
+            outcome, ticket = await engine.lookup(dialect, request, control, flow.client_conn)
+            try:
+                await self._settle(engine, flow, dialect, outcome, ticket)
+            except Exception:
+                if ticket:  # others may wait for its reply
+                    engine.abandon(ticket, "internal-error")
+                raise
 
     @staticmethod
     async def _settle(
@@ -193,7 +202,7 @@ class AiCache:
         """Do with the flow what was decided."""
         match outcome:
             case Hit():
-                flow.metadata[flows.ENTRY] = outcome.entry
+                flows.kept(flow)[flows.ENTRY] = outcome.entry
                 if ticket:
                     flows.refresh(engine, flow, ticket)
                 entry, reply, pace = outcome.entry, outcome.reply, engine.rules.pace
@@ -213,12 +222,13 @@ class AiCache:
             case Refusal():
                 flow.response = flows.refusal(dialect, outcome.message, outcome.status)
             case Bypass(reason=reason):
-                flow.metadata[flows.STATUS] = status.of_bypass(reason)
+                flows.kept(flow)[flows.STATUS] = status.of_bypass(reason)
             case Miss(reason=reason):
                 if ticket and ticket.fallback and not await flows.answers(flow):
                     flows.answer(flow, engine.rescue(ticket, ticket.fallback))
                 else:
-                    flow.metadata |= {flows.STATUS: status.of_miss(reason), flows.TICKET: ticket}
+                    more = {flows.STATUS: status.of_miss(reason), flows.TICKET: ticket, flows.ENGINE: engine}
+                    flows.kept(flow).update(more)
             case _:
                 assert_never(outcome)
 
@@ -226,18 +236,19 @@ class AiCache:
         """Say what we did, and copy a stream while it flows."""
         if flows.leave_stage(flow) and flow.response:
             flow.response.stream = True
-        member = flow.metadata.get(flows.STATUS)
+        kept = flows.kept(flow)
+        member = kept.get(flows.STATUS)
         if member is None or flow.response is None:
             return
-        head = flow.metadata[flows.HEAD] = flows.fields(flow.response)
+        head = kept[flows.HEAD] = flows.fields(flow.response)
         flows.add_cache_status(flow.response, head, member)
-        ticket: Ticket | None = flow.metadata.get(flows.TICKET)
+        ticket: Ticket | None = kept.get(flows.TICKET)
         if ticket is None or self.engine is None or (ticket.fallback and failing(flow.response.status_code)):
             return
         tee, limit = None, self.engine.rules.admission.max_body
         if not collected(ticket.call.form, head, limit):
             sent = flow.request.timestamp_end or time.time()
-            tee = flow.metadata[flows.TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
+            tee = kept[flows.TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
         self.engine.crowd.answered(ticket, flow.response.status_code, head, tee)
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -251,21 +262,24 @@ class AiCache:
         self._finish(flow)
 
     def _finish(self, flow: http.HTTPFlow) -> None:
-        ticket: Ticket | None = flow.metadata.pop(flows.TICKET, None)
-        tee: Tee | None = flow.metadata.pop(flows.TEE, None)
+        kept = flows.kept(flow)
+        ticket: Ticket | None = kept.pop(flows.TICKET, None)
+        tee: Tee | None = kept.pop(flows.TEE, None)
         if ticket is None or self.engine is None:
             return
+        engine: Engine = kept[flows.ENGINE]
         try:
             seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
             left = flows.client_left(flow)
             if (hit := ticket.fallback) and (code := flows.replaceable(flow)):
-                flows.answer(flow, self.engine.rescue(ticket, hit, code, seconds))
-            elif reason := flows.unrecordable(flow, tee):
-                self.engine.abandon(ticket, reason, seconds, left=left, whole=flow.error is None)
+                flows.answer(flow, engine.rescue(ticket, hit, code, seconds))
+            elif reason := "settings-changed" if engine is not self.engine else flows.unrecordable(flow, tee):
+                engine.abandon(ticket, reason, seconds, left=left, whole=flow.error is None)
             else:
-                self.engine.record(ticket, flows.exchange_of(flow, tee, flow.metadata[flows.HEAD], seconds), left=left)
+                engine.record(ticket, flows.exchange_of(flow, tee, kept[flows.HEAD], seconds), left=left)
         except Exception:
             log.exception("aicache: the reply was not stored; the client has it all the same")
+            engine.abandon(ticket, "internal-error")
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse every connection in replay mode but that to our own stage: the last door, behind all the others."""

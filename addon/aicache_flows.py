@@ -10,6 +10,8 @@ import logging
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from llmcache import capture, lanes, status, wire
 from llmcache.capture import Tee, value
@@ -24,6 +26,14 @@ from mitmproxy.flow import Error
 from mitmproxy.proxy import mode_specs
 
 log = logging.getLogger("aicache")
+
+
+def kept(flow: http.HTTPFlow) -> dict[str, Any]:
+    """Return what we keep of *flow*, by the names below; it dies with the flow.
+
+    Not in its `metadata`: mitmproxy copies that and writes it to files, which no ticket can be.
+    """
+    return _KEPT.setdefault(flow, {})
 
 
 def destination(flow: http.HTTPFlow) -> str:
@@ -88,9 +98,8 @@ def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
     """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
     again = flow.copy()
     try:
+        kept(again).update({TICKET: ticket, ENGINE: engine, STATUS: status.of_miss(ticket.reason)})
         ctx.master.commands.call("replay.client", [again])
-        # Behind the call, which only queues it after having copied all it knows, as no ticket can be.
-        again.metadata = {TICKET: ticket, STATUS: status.of_miss(ticket.reason)}
     except Exception:
         log.exception("aicache: a stale answer was served and not refreshed")
         engine.abandon(ticket, "not-refreshed")
@@ -126,7 +135,7 @@ def answer(flow: http.HTTPFlow, hit: Hit) -> None:
 async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
     """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards."""
     seat = await engine.stage.seat(play, flow.client_conn.id)
-    flow.metadata[STAGED] = seat, flow.request
+    kept(flow)[STAGED] = seat, flow.request
     flow.request = http.Request.make("GET", f"http://{seat.host}:{seat.port}/", headers=http.Headers(seat.fields))
     # A server of its own, not the one that later flows share: no parent proxy (`upstream:`) comes between.
     flow.server_conn = connection.Server(address=(seat.host, seat.port))
@@ -136,7 +145,7 @@ async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
 def leave_stage(flow: http.HTTPFlow) -> Seat | None:
     """Give the flow its own request back; return where it was played, if it was."""
     seat: Seat | None
-    seat, flow.request = flow.metadata.pop(STAGED, (None, flow.request))
+    seat, flow.request = kept(flow).pop(STAGED, (None, flow.request))
     return seat
 
 
@@ -165,6 +174,8 @@ def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:
     """Return why the reply cannot be recorded, or nothing."""
     if flow.response is None:
         return "client-left" if client_left(flow) else "upstream-failed"
+    if HEAD not in kept(flow):  # mitmproxy's own addons (`map_local`, ...) and others answer behind our `request`
+        return "answered-elsewhere"
     if tee is None and (flow.error or flow.response.raw_content is None):
         return "upstream-failed" if flow.error else "streamed-past"
     return "too-large" if tee and tee.over else ""
@@ -192,8 +203,9 @@ KILLED = Error.KILLED_MESSAGE
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
 STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"
-ENTRY = "aicache.entry"
-"""What we keep in a flow's metadata, which dies with the flow."""
+ENTRY, ENGINE = "aicache.entry", "aicache.engine"
+"""What is in `kept`."""
+_KEPT: WeakKeyDictionary[http.HTTPFlow, dict[str, Any]] = WeakKeyDictionary()
 TRANSPARENT = tuple(
     mode
     for mode in (getattr(mode_specs, name, None) for name in ("TransparentMode", "LocalMode", "WireGuardMode"))

@@ -9,6 +9,7 @@ import pytest
 from llmcache.chat import Hit, Miss, Refusal
 from llmcache.control import Control
 from llmcache.ledger import FileLedger
+from llmcache.reach import reachable
 from llmcache.redact import Redactor, Secrets
 from llmcache.semantic.audit import Audit
 from test_engine import request, whole
@@ -154,3 +155,8 @@ async def test_answers_are_compared_beside_the_event_loop() -> None:
     world.lessons.journal = None
     await world.teach(OTHER, "Madrid")
     assert threads == []
+
+
+async def test_a_name_that_cannot_be_one_is_not_reachable() -> None:
+    """The name's encoder fails with an error of its own, which is no error of ours."""
+    assert not await reachable("a" * 64 + ".example", 1)

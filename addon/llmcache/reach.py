@@ -13,7 +13,7 @@ async def reachable(host: str, port: int, seconds: float = SECONDS) -> bool:
     try:
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(host, port)
-    except OSError:  # refused, no such name, no way there, too late
+    except (OSError, UnicodeError):  # refused, no such name, no way there, too late; no name at all
         return False
     writer.close()
     return True

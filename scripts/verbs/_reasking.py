@@ -54,7 +54,7 @@ class Served:
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Note the call of a flow that the cache has answered."""
-        entry: Entry | None = flow.metadata.get(flows.ENTRY)
+        entry: Entry | None = flows.kept(flow).get(flows.ENTRY)
         if entry is None:
             return
         if entry.key not in self.questions:
@@ -67,7 +67,7 @@ class Served:
 def _request(flow: http.HTTPFlow) -> Request:
     """Return what the client asked; a flow that is played by the stage has another request for so long."""
     asked = http.HTTPFlow(flow.client_conn, flow.server_conn)
-    asked.request = flow.metadata.get(flows.STAGED, (None, flow.request))[1]
+    asked.request = flows.kept(flow).get(flows.STAGED, (None, flow.request))[1]
     path, _, query = asked.request.path.partition("?")
     return flows.read_request(asked, flows.destination(asked), path, query, LARGEST)[0]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import aicache
 import pytest
 from llmcache import capture
-from mitmproxy import http
+from mitmproxy import http, io
 from mitmproxy.addons import proxyserver
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy import mode_specs, server_hooks
@@ -153,6 +156,105 @@ async def test_a_recording_that_fails_leaves_the_answer_alone(
     assert flow.response.status_code == 200
 
 
+async def test_a_flow_can_be_copied_and_saved_at_any_time(addon: aicache.AiCache) -> None:
+    """When a flow is edited, duplicated, or written to a file, nothing of ours is in the way."""
+    flow = flow_of()
+
+    def saved() -> None:
+        assert flow.copy().metadata == flow.metadata == {}
+        io.FlowWriter(BytesIO()).add(flow)
+
+    await addon.request(flow)
+    saved()
+    flow.response = json_reply()
+    addon.responseheaders(flow)
+    addon.response(flow)
+    saved()
+    flow = flow_of()
+    await addon.request(flow)
+    assert flow.response
+    saved()
+
+
+async def waiting(addon: aicache.AiCache, leader: http.HTTPFlow) -> asyncio.Task[None]:
+    """Let *leader* miss, and return the call of one who asks the same and waits for it."""
+    await addon.request(leader)
+    follower = asyncio.create_task(addon.request(flow_of()))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not follower.done()
+    return follower
+
+
+async def test_who_waits_is_let_go_when_we_fail(addon: aicache.AiCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours costs those who wait for the same reply a call of their own, not the whole wait."""
+    assert addon.engine
+    monkeypatch.setattr(addon.engine, "record", lambda *_, **__: 1 / 0)
+    leader = flow_of()
+    follower = await waiting(addon, leader)
+    leader.response = json_reply()
+    addon.responseheaders(leader)
+    addon.response(leader)
+    await asyncio.wait_for(follower, 5)
+
+
+async def test_who_waits_is_let_go_when_we_fail_to_go_upstream(
+    addon: aicache.AiCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same where it goes wrong before the call has left."""
+    with monkeypatch.context() as failing:
+        failing.setattr(aicache.AiCache, "_settle", broken)
+        await addon.request(flow_of())
+    flow = flow_of()
+    await asyncio.wait_for(addon.request(flow), 5)
+    assert aicache.flows.TICKET in aicache.flows.kept(flow)
+
+
+async def test_an_answer_by_another_addon_is_not_recorded(
+    addon: aicache.AiCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is no provider's: mitmproxy shows us no head of it; who waits goes on, and nothing is wrong."""
+    leader = flow_of()
+    follower = await waiting(addon, leader)
+    leader.response = json_reply()
+    addon.response(leader)
+    await asyncio.wait_for(follower, 5)
+    assert addon.stats.stored == {"answered-elsewhere": 1}
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_what_was_asked_under_other_settings_is_not_recorded(
+    addon: aicache.AiCache, configure: Configure
+) -> None:
+    """The reply is the client's; under settings that came meanwhile (replay, secrets, ...) it is not stored."""
+    flow = flow_of()
+    await addon.request(flow)
+    configure(aicache_mode="replay")
+    flow.response = json_reply()
+    addon.responseheaders(flow)
+    addon.response(flow)
+    assert addon.engine
+    await addon.engine.settled()
+    assert addon.stats.stored["stored"] == 0
+    assert flow.response.status_code == 200
+
+
+async def test_settings_that_cannot_be_had_at_run_time_leave_the_cache_as_it_was(
+    addon: aicache.AiCache, configure: Configure, tmp_path: Path
+) -> None:
+    """A store that cannot be opened is an error of the console; nobody's calls end."""
+    engine = addon.engine
+    (tmp_path / "openai").mkdir()
+    (tmp_path / "openai" / "broken.yaml").write_text("no: recording\n")
+    with pytest.raises(OptionsError, match="broken"):
+        configure(aicache_store=f"cassette:{tmp_path}")
+    assert addon.engine is engine
+    flow = flow_of()
+    await addon.request(flow)
+    assert aicache.flows.TICKET in aicache.flows.kept(flow)
+
+
 async def test_a_stream_is_copied_and_passed_on(addon: aicache.AiCache) -> None:
     """The copy changes nothing and is replayed."""
     await recorded(addon, flow_of(BODY | {"stream": True}), sse_reply())
@@ -172,7 +274,7 @@ async def test_another_addon_may_change_the_stream(addon: aicache.AiCache) -> No
     addon.responseheaders(flow)
     assert callable(reply.stream)
     assert reply.stream(b"data: x\n\n") == b"DATA: X\n\n"
-    assert flow.metadata[aicache.flows.TEE].pieces[0][1] == b"data: x\n\n"
+    assert aicache.flows.kept(flow)[aicache.flows.TEE].pieces[0][1] == b"data: x\n\n"
 
 
 async def test_a_copy_that_grows_too_large_is_dropped(addon: aicache.AiCache) -> None:
@@ -272,7 +374,7 @@ async def test_off_does_nothing(addon: aicache.AiCache, configure: Configure) ->
     configure(aicache_mode="off")
     flow = flow_of()
     await addon.request(flow)
-    assert aicache.flows.TICKET not in flow.metadata
+    assert aicache.flows.TICKET not in aicache.flows.kept(flow)
 
 
 async def test_the_transparent_host_is_whom_the_client_asks_for() -> None:
