@@ -109,6 +109,7 @@ ANSWERING: dict[str, tuple[str, ...]] = {
     "openai-completions": ("completions",),
     "anthropic": ("messages", "rawPredict", "streamRawPredict", "invoke", "invoke-with-response-stream"),
     "google": ("generateContent", "streamGenerateContent"),
+    "google-code-assist": ("generateContent",),
     "ollama": ("chat", "generate"),
     "cohere": ("chat",),
     "dashscope": ("generation",),

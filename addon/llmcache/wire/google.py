@@ -74,9 +74,8 @@ def call(request: Request) -> Call | Bypass:
     body = http.json_object(request)
     if isinstance(body, Bypass):
         return body
-    query = http.query(request)
-    form = _form(verb, next((value.lower() for name, value in query if name.lower() in ("alt", "$alt")), ""))
-    if reason := _SHAPES[verb](body) or ("" if form else "alt-unknown"):
+    form, query = asked_form(request, verb)
+    if reason := wrong(verb, body) or ("" if form else "alt-unknown"):
         return Bypass(reason)
     return Call(
         dialect=NAME,
@@ -84,7 +83,7 @@ def call(request: Request) -> Call | Bypass:
         model=unquote(place.rpartition("/")[2]),
         form=Form(form),
         path=request.path if verb != "streamGenerateContent" else f"{place}:generateContent",
-        query=tuple((name, value) for name, value in query if name.lower() not in NO_QUERY),
+        query=query,
         headers=http.chosen(request.headers, MEANINGFUL),
         content={key: value for key, value in body.items() if key not in DENIED},
         body=body,
@@ -141,6 +140,22 @@ def refusal(message: str, code: str) -> bytes:
     detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "aicache.local"}
     error = {"code": 424, "message": message, "status": "FAILED_PRECONDITION", "details": [detail]}
     return jsontext.dumps({"error": error})
+
+
+def asked_form(request: Request, verb: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the form that is asked for, empty for one that we do not know, and what of the query is identity.
+
+    Behind a semicolon `alt` says how enumerations are written (`json;enum-encoding=int`), which is no form.
+    """
+    query = http.query(request)
+    alt, _, encoding = next((value.lower() for name, value in query if name.lower() in _ALT), "").partition(";")
+    told = tuple((name, value) for name, value in query if name.lower() not in NO_QUERY)
+    return _form(verb, alt), (*told, *([("alt", encoding)] if encoding else []))
+
+
+def wrong(verb: str, body: dict[str, Any]) -> str:
+    """Return why *body* asks nothing of *verb* that can be understood, or an empty string."""
+    return _SHAPES[verb](body)
 
 
 def _is_model(place: str, verb: str) -> bool:
@@ -254,6 +269,7 @@ _SHAPES = {
     "computeTokens": _count,
     "predict": _predict,
 }
+_ALT = ("alt", "$alt")
 _VERBS = frozenset(_SHAPES) | frozenset(PASSED)
 _EMBEDDED = frozenset({"content", "text", "image", "video"})
 _TYPES = {

@@ -2,7 +2,7 @@
 
 Texts are cut at word borders, other parts come whole, and the last chunk of a candidate says how it finished.
 Parts that `assemble` would join are kept in one chunk, so nothing is lost; the stream is assembled again to prove it.
-Entry points: `explode`, `written`. Source: Google, "Method: models.streamGenerateContent".
+Entry points: `explode`, `chunks`, `written`. Source: Google, "Method: models.streamGenerateContent".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .google_assemble import assemble, is_plain, kind, payloads
 
 def explode(body: dict[str, Any], form: str) -> list[bytes]:
     """Return *body* as the pieces of a stream (*form* `sse` or `array`). Raises `Lossy` with what no stream carries."""
-    stream = written(list(_chunks(body)), form)
+    stream = written(list(chunks(body)), form)
     try:
         again = assemble(payloads(b"".join(stream), form))
     except WireError as error:
@@ -35,7 +35,8 @@ def written(chunks: list[Any], form: str) -> list[bytes]:
     return jsonarray.array(texts) if form == "array" else [b"data: " + text + b"\r\n\r\n" for text in texts]
 
 
-def _chunks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def chunks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the chunks that *body* would have been. Raises `Lossy` where it has no candidates."""
     candidates = body.get("candidates")
     if not isinstance(candidates, list) or not candidates or not all(isinstance(each, dict) for each in candidates):
         raise Lossy("candidates")

@@ -8,7 +8,7 @@ Entry points: `judge`, `form_of`. Source: Google, "FinishReason" and "BlockedRea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import jsontext
@@ -23,6 +23,9 @@ MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, TOO_MANY_TOOL_CALLS, and every wo
 """
 
 UNFINISHED = frozenset({None, "", "FINISH_REASON_UNSPECIFIED"})
+
+NUMBERED = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+"""The reasons by number, as far as AI Studio and Vertex agree on them."""
 
 _OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
@@ -39,8 +42,13 @@ def form_of(reply: Reply) -> str:
     return "sse" if not start and reply.header("content-type").startswith("text/event-stream") else "json"
 
 
-def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
-    """Return `Complete`, or `Incomplete` with the first thing that is wrong. Raises nothing."""
+def judge(
+    call: Call, reply: Reply, finish: frozenset[str], inner: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> Verdict:
+    """Return `Complete`, or `Incomplete` with the first thing that is wrong. Raises nothing.
+
+    *inner*: what of a chunk is Google's answer, for gateways that wrap it.
+    """
     if reply.status != _OK:
         return Incomplete(f"status-{reply.status}")
     form = form_of(reply)
@@ -51,8 +59,11 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     verb = call.path.rpartition(":")[2]
     if form != "json" and verb in _CHECKS:
         return Incomplete("not-an-object")  # vectors and counts come whole
-    reason = _failure(chunks, form, reply.body) or _CHECKS.get(verb, _generated)(call, chunks, finish)
-    return Incomplete(reason) if reason else Complete(_usage(chunks), _model(chunks))
+    if reason := _failure(chunks, form, reply.body):
+        return Incomplete(reason)
+    told = [inner(chunk) for chunk in chunks]
+    reason = _CHECKS.get(verb, _generated)(call, told, finish)
+    return Incomplete(reason) if reason else Complete(_usage(told), _model(told))
 
 
 def _failure(chunks: list[Any], form: str, body: bytes) -> str:
@@ -95,7 +106,7 @@ def _asked(call: Call) -> int:
 
 
 def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
-    said = [reason for each in slices if (reason := each.get("finishReason")) not in UNFINISHED]
+    said = [reason for each in slices if (reason := _named(each.get("finishReason"))) not in UNFINISHED]
     if not said:
         return "truncated"
     for reason in said:
@@ -106,6 +117,12 @@ def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
         return "empty"
     calls = [call for part in parts if (call := _member(part, "functionCall"))]
     return "tool-arguments" if calls and not _callable(calls) else ""
+
+
+def _named(reason: Any) -> Any:
+    """Return the name of a finish reason that is written as its number (`enum-encoding=int`)."""
+    number = type(reason) is int and 0 <= reason < len(NUMBERED)
+    return NUMBERED[reason] if number else reason
 
 
 def _has_substance(part: dict[str, Any]) -> bool:
