@@ -9,7 +9,7 @@ from support.asking import ask, post
 from support.proxy import Mitmdump
 from support.upstream import Upstream
 
-SETTINGS = "scope: {secret: s}\nenableSemanticCache: true\ndeadlines: {embed: 30s}\n"
+SETTINGS = "scope: {secret: s}\nenableSemanticCache: true\ndeadlines: {store: 30s, embed: 30s}\n"
 ASKED, NEAR, OTHER = (
     "What is the capital of France?",
     "What's the capital of France",
