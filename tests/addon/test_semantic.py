@@ -36,8 +36,9 @@ def test_other_words_are_a_hit_and_other_questions_are_not(tmp_path: Path, upstr
     with proxy(tmp_path, upstream) as running:
         assert post(running, ask(NEAR)).cache.startswith("aicache; hit; detail=semantic; similarity=0.9")
         assert post(running, ask(NEAR, stream=True)).cache.startswith("aicache; hit; detail=semantic")
-        assert post(running, ask(NEAR), x_aicache_control="exact").cache
-    assert len(upstream.calls) == 2
+        assert len(upstream.calls) == 2
+        assert post(running, ask(NEAR), x_aicache_control="exact").cache == "aicache; fwd=miss"
+    assert len(upstream.calls) == 3
 
 
 def test_a_report_evicts(tmp_path: Path, upstream: Upstream) -> None:
