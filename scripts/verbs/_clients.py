@@ -145,7 +145,7 @@ AIOHTTP = "aiohttp takes proxy variables only in ClientSession(trust_env=True)"
 PYTHON_LIBRARIES = """
 import importlib.metadata as m, json, sys
 found = {"python": ".".join(map(str, sys.version_info[:3]))}
-for name in ("httpx", "requests", "aiohttp"):
+for name in ("httpx", "httpx2", "requests", "aiohttp"):
     try: found[name] = m.version(name)
     except m.PackageNotFoundError: pass
 print(json.dumps(found))
@@ -155,9 +155,9 @@ PYTHON = f"""
 import asyncio, sys
 library, url = sys.argv[1:]
 body, head = {BODY.encode()!r}, {{"content-type": "application/json"}}
-if library == "httpx":
-    import httpx
-    httpx.post(url, content=body, headers=head, timeout=15).raise_for_status()
+if library in ("httpx", "httpx2"):
+    import importlib
+    importlib.import_module(library).post(url, content=body, headers=head, timeout=15).raise_for_status()
 elif library == "requests":
     import requests
     requests.post(url, data=body, headers=head, timeout=15).raise_for_status()
