@@ -390,3 +390,20 @@ async def test_what_one_context_teaches_counts_there_only(tmp_path: Any) -> None
     other = learning()
     assert here == await partition(other, request(NEAR))
     assert "3 observations" in repr(other.lessons.experience.policy(here))
+
+
+async def test_a_stored_answer_is_disowned_without_its_client() -> None:
+    """From the entry alone the question and its context are known, in whatever scope; what is no question is not."""
+    world = World()
+    await world.teach(ASKED)
+    await world.ask(NEAR, Control(namespace="n"))
+    await world.ask(NEAR)
+    await world.engine.settled()
+    (copy,) = [entry async for entry in world.store.scan() if entry.origin]
+    assert await world.similar.disown(copy)
+    await world.store.delete(copy.key)
+    assert (await world.ask(NEAR))[0] == Miss("reported-wrong")
+    assert not await world.similar.disown(replace(copy, request=b""))
+    await world.teach(request(NEAR, tools=[{"type": "function", "function": {"name": "f"}}]))
+    (tools,) = [entry async for entry in world.store.scan() if b"tools" in entry.request]
+    assert not await world.similar.disown(tools)

@@ -37,8 +37,11 @@ PREFIX = "aicache:"
 log = logging.getLogger("aicache.similar")
 
 
-def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rules) -> Similar:
-    """Return the semantic tier that *settings* describe. Raises `BackendError` when a package is missing."""
+def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rules, *, start: bool = True) -> Similar:
+    """Return the semantic tier that *settings* describe. Raises `BackendError` when a package is missing.
+
+    Unless *start*, a local model is loaded when it is first asked.
+    """
     from .experience import Experience  # noqa: PLC0415 - see the module's docstring
     from .lessons import Lessons  # noqa: PLC0415 - see the module's docstring
     from .nearby import Nearby, NearRules  # noqa: PLC0415 - see the module's docstring
@@ -48,7 +51,7 @@ def open_similar(settings: config.Config, store: Store, scope: Scope, given: Rul
 
     policy, vector = settings.policy, settings.vector
     assert vector is not None
-    embedder = open_embedder(settings)
+    embedder = open_embedder(settings, start=start)
     audit = Audit(policy.audit_share, policy.error_budget)
     journal = _journal(policy.near_miss_log, prompts=policy.log_prompts) if policy.near_miss_log else None
     ledger, name = _ledger(settings), embedder.name
@@ -124,34 +127,34 @@ def _journal(path: Path, *, prompts: bool) -> Callable[[Mapping[str, Any]], None
     return write
 
 
-def open_embedder(settings: config.Config) -> Embedder:
+def open_embedder(settings: config.Config, *, start: bool = True) -> Embedder:
     """Return what turns questions into vectors, and remembers them.
 
-    A local model begins to load in the background, a provider is connected to on first use.
+    A local model begins to load in the background, if it is to *start*, a provider is connected to on first use.
     Raises `BackendError` when what it needs is not installed.
     """
     from .embed.memo import Memo  # noqa: PLC0415 - see the module's docstring
 
     assert settings.embedding is not None
-    return Memo(_embedder(settings.embedding, offline=settings.mode == "replay"))
+    return Memo(_embedder(settings.embedding, offline=settings.mode == "replay", start=start))
 
 
-def _embedder(embedding: Embedding, *, offline: bool) -> Embedder:
+def _embedder(embedding: Embedding, *, offline: bool, start: bool) -> Embedder:
     from .embed.guarded import Guarded  # noqa: PLC0415 - see the module's docstring
 
     match embedding.type:
         case "wordllama":
             from .embed.wordllama import open_wordllama  # noqa: PLC0415 - see the module's docstring
 
-            return open_wordllama()
+            return open_wordllama(start=start)
         case "fastembed":
             from .embed.models import open_fastembed  # noqa: PLC0415 - see the module's docstring
 
-            return Guarded(open_fastembed(embedding.model, embedding.window, offline=offline))
+            return Guarded(open_fastembed(embedding.model, embedding.window, offline=offline, start=start))
         case "sentence-transformers":
             from .embed.models import open_sentence_transformers  # noqa: PLC0415 - see the module's docstring
 
-            return Guarded(open_sentence_transformers(embedding.model, embedding.window, offline=offline))
+            return Guarded(open_sentence_transformers(embedding.model, embedding.window, offline=offline, start=start))
         case "openai" | "azure" | "dashscope" | "cohere" | "ollama" | "huggingface" | "textin" | "xfyun":
             from .embed.formats import here  # noqa: PLC0415 - see the module's docstring
             from .embed.guarded import Unasked  # noqa: PLC0415 - see the module's docstring

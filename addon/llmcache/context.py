@@ -2,15 +2,17 @@
 
 The question is one string in the call's content (or with `allQuestions` several); with a hole in its place the rest is
 the context, and a context with its question gives the call back: nothing can hide between the two.
-It knows no store, model or policy. Entry point: `context`.
+It knows no store, model or policy. Entry points: `context`, `stored_context`.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 from .chat import Call
+from .jsontext import canonical
 from .question import QuestionRule, all_questions
 
 HOLE = {"aicache": "question"}
@@ -26,6 +28,14 @@ def context(call: Call, rule: QuestionRule, question: str) -> Call | str:
     else:
         content = _cut(call.content, question)
     return "question-not-text" if content is None else replace(call, content=content)
+
+
+def stored_context(identity: bytes, holed: Call) -> bytes:
+    """Return the context as an identity, of the call that was stored under *identity* and is *holed* now.
+
+    The scope, and what secrets left of the call, are those of the identity.
+    """
+    return canonical({**json.loads(identity), "body": holed.content})
 
 
 def exact_only(call: Call) -> str:

@@ -1,7 +1,7 @@
 """The engine's way to semantic answers: which calls may have one, and what is kept of the one that was given.
 
 Between the engine, which knows keys and scopes, and `nearby`, which knows contexts and questions.
-Entry points: `Similar.find`, `learn`, `wrong`.
+Entry points: `Similar.find`, `learn`, `wrong`, `disown`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from . import fingerprint
 from .asked import Far, Near
 from .chat import BackendError, Call, Entry
-from .context import context
+from .context import context, stored_context
 from .control import Control
 from .nearby import Nearby
 from .question import QuestionRule
 from .recorder import QUESTION_SHOWN, Ticket
 from .redact import Redactor, Secrets
+from .restated import call_of
 from .scope import Scope
 
 log = logging.getLogger("aicache.similar")
@@ -80,13 +81,31 @@ class Similar:
         if entry is not None:
             await self._refute(self.nearby.partition(asked), question, entry)
 
+    async def disown(self, entry: Entry) -> bool:
+        """Remember that the stored *entry* is wrong for its question, without the client whose question it was.
+
+        Returns whether the question is known from what is stored. Raises `BackendError`.
+        """
+        if (found := call_of(entry)) is None:
+            return False
+        dialect, call = found
+        question = self.rule.question(dialect, call)
+        holed = context(call, self.rule, question)
+        if isinstance(holed, str):
+            return False
+        await self._note(self.nearby.partition(stored_context(entry.request, holed)), question, entry)
+        return True
+
     async def _refute(self, partition: str, question: str, entry: Entry) -> None:
         try:
-            await self.nearby.lessons.refute(partition, question, entry.origin or entry.key)
-            if not entry.origin:  # the recorded answer itself may be wrong: near questions must not get it either
-                await self.nearby.index.remove(partition, [entry.key])
+            await self._note(partition, question, entry)
         except BackendError as error:
             log.warning("a wrong answer is not served again, but that is forgotten at the next start: %s", error)
+
+    async def _note(self, partition: str, question: str, entry: Entry) -> None:
+        await self.nearby.lessons.refute(partition, question, entry.origin or entry.key)
+        if not entry.origin:  # the recorded answer itself may be wrong: near questions must not get it either
+            await self.nearby.index.remove(partition, [entry.key])
 
     async def settled(self) -> None:
         """Return when everything that was begun is kept and learned."""

@@ -34,6 +34,7 @@ VERBS = {
     "ls": "list what is stored, newest first",
     "show": "print one stored call and its reply",
     "rm": "remove single entries",
+    "wrong": "remove an answer that is wrong, and never match that pair of questions again",
     "purge": "remove entries by model, host or age",
     "verify": "replay one command, then see where the provider answers otherwise today",
     "doctor": "find out what works on this machine, and what to set where it does not",

@@ -68,6 +68,8 @@ def readable(entry: Entry) -> str:
         "tokens": f"{entry.usage.input} in, {entry.usage.output} out",
         "form": f"{entry.form.kind}, status {entry.reply.status}{', truncated' if entry.truncated else ''}",
     }
+    if entry.origin:
+        facts["origin"] = f"{entry.origin}, whose answer was given to this near question"
     head = [f"{name + ':':<14}{clean(value)}" for name, value in facts.items()]
     if entry.form == SEALED:
         return "\n".join([*head, "", "sealed (`cache.encrypt`): only the call that it answers opens it"])

@@ -14,10 +14,10 @@ from .local import Encode, LocalEmbedder, need
 from .windows import window
 
 
-def open_fastembed(model: str, characters: int = 0, *, offline: bool = False) -> LocalEmbedder:
+def open_fastembed(model: str, characters: int = 0, *, offline: bool = False, start: bool = True) -> LocalEmbedder:
     """Return the embedder for *model* (as fastembed lists it). *characters*: its window, where it is not ours.
 
-    Raises `BackendError` when the package is absent.
+    It begins to load at once, or unless *start* when it is first asked. Raises `BackendError` without the package.
     """
     need("fastembed", "fastembed")
 
@@ -27,10 +27,12 @@ def open_fastembed(model: str, characters: int = 0, *, offline: bool = False) ->
         loaded = TextEmbedding(model_name=model, local_files_only=offline)
         return lambda texts: list(loaded.embed(list(texts)))
 
-    return _started("fastembed", model, characters, load)
+    return _started("fastembed", model, characters, load, start=start)
 
 
-def open_sentence_transformers(model: str, characters: int = 0, *, offline: bool = False) -> LocalEmbedder:
+def open_sentence_transformers(
+    model: str, characters: int = 0, *, offline: bool = False, start: bool = True
+) -> LocalEmbedder:
     """Return the embedder for *model* (a name or a folder). As `open_fastembed`."""
     need("sentence_transformers", "sentence-transformers")
 
@@ -45,10 +47,11 @@ def open_sentence_transformers(model: str, characters: int = 0, *, offline: bool
 
         return encode
 
-    return _started("sentence-transformers", model, characters, load)
+    return _started("sentence-transformers", model, characters, load, start=start)
 
 
-def _started(package: str, model: str, characters: int, load: Callable[[], Encode]) -> LocalEmbedder:
+def _started(package: str, model: str, characters: int, load: Callable[[], Encode], *, start: bool) -> LocalEmbedder:
     embedder = LocalEmbedder(f"{package}/{model}", characters or window(package, model), load)
-    embedder.start()
+    if start:
+        embedder.start()
     return embedder

@@ -23,11 +23,15 @@ INLINE = WINDOW
 """Characters that are embedded on the event loop: they take 0.5 ms, and a hop to a thread would cost as much again."""
 
 
-def open_wordllama() -> LocalEmbedder:
-    """Return the embedder, which begins to load its model. Raises `BackendError` when the package is absent."""
+def open_wordllama(*, start: bool = True) -> LocalEmbedder:
+    """Return the embedder. Raises `BackendError` when the package is absent.
+
+    It begins to load its model at once, or unless *start* when it is first asked.
+    """
     need("wordllama", "wordllama")
     embedder = LocalEmbedder(f"wordllama/{MODEL}_{DIM}", WINDOW, _load, INLINE)
-    embedder.start()
+    if start:
+        embedder.start()
     return embedder
 
 
