@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +33,8 @@ def used(name):
     return {"messages": [{"content": [use]}, {"content": [{"type": "tool_result", "tool_use_id": name}]}]}
 
 
-HERE = str(Path.cwd())
+HERE = "/usr/share"
+"""A working folder that is no temporary one, wherever the checkout is."""
 U1, U2 = "8c5f1e0a-3f1b-4c55-9d2e-0123456789ab", "11111111-2222-4333-8444-555555555555"
 SAME = {
     "iso date": ("dates", said("Today is 2026-11-21."), said("Today is 2025-01-02.")),
@@ -92,6 +91,12 @@ def test_no_noise(rule, one, other):
     for rules in ([rule], list(scrub.READY)):
         scrubber = Scrubber([named(name) for name in rules])
         assert scrubber.identity(identity(one)) != scrubber.identity(identity(other))
+
+
+@pytest.fixture(autouse=True)
+def _working_folder(monkeypatch):
+    """Every test is in the same folder."""
+    monkeypatch.chdir(HERE)
 
 
 PATHS = {

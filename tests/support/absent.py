@@ -9,9 +9,14 @@ import os
 
 import pytest
 
+PROMISED = "AICACHE_TESTS_CI"
+"""What stands for `CI` here and in the workers: the tests are about a user's machine unless they say otherwise."""
+if "CI" in os.environ:
+    os.environ[PROMISED] = os.environ.pop("CI")
+
 
 def missing(what: str) -> None:
     """Skip the test for want of *what*; where CI promises to have it, fail."""
-    if os.environ.get("CI") == "true":
+    if os.environ.get(PROMISED) == "true":
         pytest.fail(f"{what} is missing, and CI has to have it")
     pytest.skip(f"{what} is not here")
