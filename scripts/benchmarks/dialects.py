@@ -92,7 +92,7 @@ def _streams(known: list[Case], rounds: int, size: int) -> None:
 def _one_each(known: list[Case]) -> list[Case]:
     """Return one case of text for each dialect and form that can be lengthened."""
     chosen: dict[tuple[str, str], Case] = {}
-    for case in sorted(known, key=lambda each: (each.name != "text", not each.name.endswith("-text"))):
+    for case in sorted(known, key=lambda each: (each.name != "text", not each.name.endswith("-text"), len(each.name))):
         place = case.dialect.NAME, case.call.form.kind
         if place not in chosen and lengthened(case, 2 * len(case.stream)):
             chosen[place] = case

@@ -67,9 +67,8 @@ def _searches(wanted: Wanted, sizes: Sequence[int]) -> None:
         for kind, size in kinds:
             folder = wanted.folder / f"{kind}-{size}"
             folder.mkdir()
-            found = asyncio.run(
-                _search(_index(kind, folder, f"{url}/{sizes.index(size)}" if url else ""), size, wanted)
-            )
+            index = _index(kind, folder, f"{url}/{sizes.index(size)}" if kind == "redis" else "")
+            found = asyncio.run(_search(index, size, wanted))
             times = ms(statistics.median(found.times)), ms(p99(found.times)), ms(found.stall, 1)
             table.add_row(kind, f"{size:,}", f"{found.filled:.0f}", *times)
     screen.print(table)
