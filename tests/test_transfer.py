@@ -83,6 +83,15 @@ async def test_what_stays_behind(tmp_path: Path):
     assert (expected, []) == (outcomes, found)
 
 
+async def test_half_an_answer_takes_no_whole_ones_place(tmp_path: Path):
+    """However new it is; where it is all there is it is taken, if it is wanted, until an older whole one comes."""
+    given = settings(tmp_path, "admit: {truncated: true}\n")
+    half = entry(truncated=True)
+    assert (["truncated"], []) == await moved(given, half, held=1.6e9)
+    outcomes, (found,) = await moved(given, half, entry(scope={"credential": "c2"}, answer="old", created=1.6e9))
+    assert ([TAKEN, TAKEN], False) == (outcomes, found.truncated)
+
+
 async def test_a_newer_answer_stays(tmp_path: Path):
     """What the target holds from later is not replaced."""
     assert (["newer-is-stored"], []) == await moved(settings(tmp_path), entry(), held=1.8e9)

@@ -60,6 +60,8 @@ class Transfer:
         held = await self.held(moved.key)
         if held is not None and held > moved.created:
             return "newer-is-stored"
+        if held is not None and moved.truncated:  # a whole answer is worth more than half of a newer one
+            return "truncated"
         try:
             if self.write:
                 await self.target.put(self._seal.close(moved) if self._seal else moved)
@@ -68,7 +70,8 @@ class Transfer:
             return "secret-found"
         except ValueError:
             return "not-storable"
-        self._done.add(where)
+        if not moved.truncated:
+            self._done.add(where)
         return TAKEN
 
     def moved(self, entry: Entry) -> Entry | str:

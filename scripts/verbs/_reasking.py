@@ -55,7 +55,7 @@ class Served:
     def request(self, flow: http.HTTPFlow) -> None:
         """Note the call of a flow that the cache has answered."""
         entry: Entry | None = flows.kept(flow).get(flows.ENTRY)
-        if entry is None:
+        if entry is None or entry.truncated:  # with half of an answer nothing can be compared
             return
         if entry.key not in self.questions:
             self.questions[entry.key] = Question(_request(flow))

@@ -267,3 +267,23 @@ def through(connection: http.client.HTTPConnection, body: Any) -> http.client.HT
     head = {"content-type": "application/json", "host": "llm.test"}
     connection.request("POST", "http://llm.test/v1/chat/completions", json.dumps(body), head)
     return connection.getresponse()
+
+
+def test_a_stream_without_usage_answers_its_own_form_only(proxy: Mitmdump, provider: Provider) -> None:
+    """JSON calls and streams with usage need what it does not have: one more call serves all of those."""
+    bare, done = ask(stream=True), b"data: [DONE]\n\n"
+    bodies = [ask(), bare, ask(**STREAM)] * 5
+    with ThreadPoolExecutor(16) as pool:
+        leader = pool.submit(post, proxy, bare)
+        assert provider.asked.wait(20)
+        followers = [pool.submit(post, proxy, body) for body in bodies]
+        proxy.wait_for("client connect", 16)
+        provider.gate.set()
+        found = [follower.result() for follower in followers]
+        assert leader.result().body.endswith(done)
+    assert provider.calls == 2
+    assert [answer.status for answer in found] == [200] * 15
+    forms = [{answer.body for sent, answer in zip(bodies, found, strict=True) if sent == body} for body in bodies[:3]]
+    assert (len(forms[0]), len(forms[2])) == (1, 1)
+    assert all(body.endswith(done) for body in forms[1] | forms[2])
+    assert b"completion_tokens" in forms[2].pop()
