@@ -24,10 +24,11 @@ class Way:
     def __init__(self, scheme: str, address: tuple[str, int], direct: tuple[str, ...]) -> None:
         self.via, self.direct = (scheme, address), direct
 
-    def request(self, flow: http.HTTPFlow) -> None:
-        """Set the way of a call that goes upstream; one that was answered goes nowhere."""
-        if flow.live and not flow.response and not bypasses(flow.request.host, self.direct):
-            flow.server_conn.via = self.via  # type: ignore[assignment]  # a ServerSpec is such a pair
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Set the way of a call before the cache looks, which asks whether the provider is there."""
+        via = None if bypasses(flow.request.host, self.direct) else self.via
+        if flow.live and flow.server_conn.via != via:  # calls on one connection share it
+            flow.server_conn.via = via  # type: ignore[assignment]  # a ServerSpec is such a pair
 
 
 def addons(env: Mapping[str, str]) -> tuple[object, ...]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import aicache_flows
 import pytest
+from mitmproxy import connection, http
+from mitmproxy.proxy.layers.http import HttpRequestHeadersHook
+from mitmproxy.test import taddons, tflow
 from verbs import _client, _upstream
 
 
@@ -74,6 +78,20 @@ def test_a_bundle_without_the_users_roots_has_the_systems(tmp_path: Path):
 def test_the_users_exceptions_hold_for_the_proxy_too(host: str, expected: bool):
     """This machine and what NO_PROXY names is reached without the other proxy."""
     assert _upstream.bypasses(host, ("intern.example", "*.wild.example")) == expected
+
+
+async def test_who_is_behind_a_proxy_is_not_asked_past_it():
+    """The way is known before the cache looks, so no stale answer is served because nobody answers directly."""
+    (way,) = _upstream.addons({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "direct.invalid"})
+    flow = tflow.tflow(req=http.Request.make("POST", "http://provider.invalid/v1/chat/completions"))
+    flow.live, flow.server_conn = True, connection.Server(address=None)
+    with taddons.context() as context:
+        context.master.addons.invoke_addon_sync(way, HttpRequestHeadersHook(flow))
+    assert await aicache_flows.answers(flow)
+    flow.request.host = "direct.invalid"  # the next call on the connection, whose server they share
+    with taddons.context() as context:
+        context.master.addons.invoke_addon_sync(way, HttpRequestHeadersHook(flow))
+    assert flow.server_conn.via is None
 
 
 def test_the_other_proxys_password_and_roots_are_taken_over(tmp_path: Path):
