@@ -757,6 +757,15 @@ def test_old_or_risky_spelling(read, text, name, expected, warned):
     assert at_line
 
 
+@pytest.mark.parametrize("name", ["ignore", "replace"])
+def test_noise_is_left_out_for_recordings_alone(read, name):
+    """With another store the rule does nothing, and the user is told."""
+    text = "match: {ignore: [metadata.run]}" if name == "ignore" else "match: {replace: [dates]}"
+    (warning,) = read(text).warnings
+    assert f"match.{name}: does nothing with `cache.type: sqlite`" in warning
+    assert read(text + "\ncache: {type: cassette}\nmode: cache\n").warnings == ()
+
+
 def test_path_warnings_are_passed_on(read):
     """What the path compiler warns of reaches the user with file and line."""
     path = "{a,b}"

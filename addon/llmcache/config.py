@@ -328,6 +328,9 @@ def _check_blocks(root: Section, config: Config) -> None:
         )
     if blocks == ["embedding"]:
         root.warning("embedding", "does nothing without a `vector:` block")
+    for name in root.section("match").changed & {"ignore", "replace"} if config.cache.type != "cassette" else ():
+        does = f"does nothing with `cache.type: {config.cache.type}`; noise is left out where recordings are found"
+        root.section("match").warning(name, does)
     if config.enable_semantic_cache and config.cache.type == "cassette":
         root.problem(
             "enableSemanticCache", "does not go with `cache.type: cassette`, which never answers a near question"
