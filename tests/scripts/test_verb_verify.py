@@ -38,6 +38,7 @@ def content(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.rglob("*.yaml"))}
 
 
+@pytest.mark.slow
 def test_only_structure_counts_and_nothing_is_overwritten(aicache: Command):
     """Other words are the same; another model is drift, by file; the folder stays; each call is asked once."""
     options = ("--proxy-localhost", "--store", "cassette:recordings")
@@ -62,6 +63,7 @@ def test_only_structure_counts_and_nothing_is_overwritten(aicache: Command):
     assert content(aicache.folder / "recordings") == before
 
 
+@pytest.mark.slow
 def test_keys_of_the_environment_take_the_place_of_the_clients(aicache: Command):
     """The key of --key's variable is sent, not what the client sends; without one, the call is not verified."""
     options = ("--proxy-localhost", "--store", "cassette:recordings")
