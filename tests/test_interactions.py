@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from llmcache.chat import Hit, Miss, Refusal
 from llmcache.control import Control
+from llmcache.freshness import Stale
 from llmcache.ledger import FileLedger
 from llmcache.reach import reachable
+from llmcache.recorder import Admission
 from llmcache.redact import Redactor, Secrets
 from llmcache.semantic.audit import Audit
 from test_engine import request, whole
@@ -160,3 +162,29 @@ async def test_answers_are_compared_beside_the_event_loop() -> None:
 async def test_a_name_that_cannot_be_one_is_not_reachable() -> None:
     """The name's encoder fails with an error of its own, which is no error of ours."""
     assert not await reachable("a" * 64 + ".example", 1)
+
+
+async def test_a_renewed_answer_goes_on_answering_near_questions() -> None:
+    """The point of a question ends with its answer: one that was asked anew when it was stale gets a new one."""
+    kept = {"stale": Stale(while_revalidate=600), "admission": Admission(ttl=10, keep=600)}
+    world = World(**kept)
+    await world.teach(ASKED, "Lyon")
+    world.now += 605
+    hit, ticket = await world.ask(ASKED)
+    assert (hit.kind, ticket.reason) == ("stale-while-revalidate", "refresh")
+    world.engine.record(ticket, whole("Paris"))
+    await world.engine.settled()
+    world.now += 7  # the time of the first answer is over, that of the new one is not
+    near, _ = await world.ask(NEAR)
+    assert isinstance(near, Hit)
+    assert near.reply.body == whole("Paris").pieces[0][1]
+
+
+async def test_questions_that_no_model_reads_leave_the_tier_alone() -> None:
+    """Such a text is no fault of the model: near questions are answered as before, however many of them come."""
+    world = World()
+    await world.teach(ASKED)
+    for number in range(10):
+        outcome, _ = await world.ask(" " * (number + 1))
+        assert outcome == Miss("question-unreadable")
+    assert isinstance((await world.ask(NEAR))[0], Hit)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from .asked import Asked, Far, Near, Question
 from .breaker import Breaker
 from .chat import BARE, BackendError, Entry, Reply
-from .embed import Embedder
+from .embed import Embedder, TextError, Vector
 from .index import Index, Neighbor, Point
 from .lessons import Lessons
 from .semantic import Candidate, Forward, Policy
@@ -92,6 +93,8 @@ class Nearby:
             return await self._unreported(found) if isinstance(found, Near) else found
         except TimeoutError:
             return self._failed(f"took longer than {self.rules.deadline:g} s")
+        except TextError:  # no fault of the model, so nothing that it should be left alone for
+            return Far("question-unreadable")
         except BackendError as error:
             return self._failed(str(error))
 
@@ -162,24 +165,42 @@ class Nearby:
 
     def learn(self, asked: Asked, entry: Entry) -> None:
         """Keep the question of *entry*, which came from upstream, and take what it teaches; nobody waits."""
+        self._begin(self._learned(asked, entry))
+
+    def renew(self, context: bytes, question: str, entry: Entry) -> None:
+        """Keep *question* for as long as the new answer in *entry* is good; nobody waits."""
+        reason, _ = self.rules.sort(question)
+        if not (reason or len(question) > self.embedder.window or self._breaker.is_open):
+            self._begin(self._renewed(self.partition(context), question, entry))
+
+    def _begin(self, lesson: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= UNDER_WAY:
             log.warning("too much to learn at once: the answer to a question will not be offered to near ones")
+            lesson.close()
             return
-        task = asyncio.get_running_loop().create_task(self._learned(asked, entry))
+        task = asyncio.get_running_loop().create_task(self._guarded(lesson))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _learned(self, asked: Asked, entry: Entry) -> None:
+        looked = self.lessons.wants(asked.question)
+        others = await asyncio.gather(*map(self._entry, asked.neighbors)) if looked else []
+        await self._keep(asked.question.partition, asked.vector, asked.question.text, entry)
+        if others:
+            await self.lessons.take(asked.question, entry, others)
+
+    async def _renewed(self, partition: str, question: str, entry: Entry) -> None:
+        await self._keep(partition, (await self.embedder.embed([question]))[0], question, entry)
+
+    async def _keep(self, partition: str, vector: Vector, question: str, entry: Entry) -> None:
+        answer = await self.lessons.answer(entry) if self.rules.carry else ""
+        if answer.strip() or not self.rules.carry:
+            point = Point(entry.key, vector, question, answer, entry.created, entry.expires)
+            await self.index.add(partition, [point])
+
+    async def _guarded(self, lesson: Coroutine[Any, Any, None]) -> None:
         try:
-            looked = self.lessons.wants(asked.question)
-            others = await asyncio.gather(*map(self._entry, asked.neighbors)) if looked else []
-            answer = await self.lessons.answer(entry) if self.rules.carry else ""
-            if answer.strip() or not self.rules.carry:
-                question = asked.question
-                point = Point(entry.key, asked.vector, question.text, answer, entry.created, entry.expires)
-                await self.index.add(question.partition, [point])
-            if others:
-                await self.lessons.take(asked.question, entry, others)
+            await lesson
         except BackendError as error:
             self._breaker.failed(str(error))
         except Exception:

@@ -24,6 +24,9 @@ from .scope import Scope
 
 log = logging.getLogger("aicache.similar")
 
+RENEWED = ("refresh", "stale")
+"""Why an answer was asked for anew without a search: the point of its question ends with the answer before."""
+
 
 @dataclass
 class Similar:
@@ -68,6 +71,10 @@ class Similar:
         """Take what an answer from upstream teaches; nobody waits."""
         if ticket.asked is not None:
             self.nearby.learn(ticket.asked, entry)
+        elif ticket.reason in RENEWED and ticket.question and not ticket.control.exact:
+            holed = context(ticket.call, self.rule, ticket.question)
+            if not isinstance(holed, str):
+                self.nearby.renew(self._context(holed, ticket.control), ticket.question, entry)
 
     async def wrong(self, call: Call, question: str, control: Control, entry: Entry | None) -> None:
         """Remember that *entry*, which answered *call*, was wrong; None for what was found near and not kept."""
