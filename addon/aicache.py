@@ -173,6 +173,7 @@ class AiCache:
         path, _, query = flow.request.path.partition("?")
         dialect = engine.claims(flow.request.method, host, path)
         if dialect is None:
+            flows.strip(flow)
             self.stats.passed(host)
             if engine.replaying:
                 flow.response = flows.refusal(

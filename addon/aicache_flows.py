@@ -94,6 +94,14 @@ def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
     return request.header(SKIP_HEADER).strip().lower() == "on"
 
 
+def strip(flow: http.HTTPFlow) -> None:
+    """Take our headers out of a flow that is none of ours: clients that are told to send them do so with all."""
+    raw = OWN_HEADERS.encode()
+    if any(name.lower().startswith(raw) for name, _ in flow.request.headers.fields):
+        others = (pair for pair in flow.request.headers.fields if not pair[0].lower().startswith(raw))
+        flow.request.headers.fields = tuple(others)
+
+
 def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
     """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
     again = flow.copy()

@@ -115,6 +115,18 @@ async def test_our_headers_never_leave(addon: aicache.AiCache, body: Any) -> Non
     assert flow.request.headers["x-other"] == "stays"
 
 
+@pytest.mark.parametrize(("mode", "url"), [("off", URL), ("cache", "https://api.openai.com/v1/files")])
+async def test_our_headers_never_leave_with_what_we_do_not_look_at(
+    addon: aicache.AiCache, configure: Configure, mode: str, url: str
+) -> None:
+    """A client that names its lane does so with every request, in every mode."""
+    configure(aicache_mode=mode)
+    flow = flow_of(url=url, x_aicache_scope="tests/test_a.py::test_b", x_other="stays")
+    await addon.request(flow)
+    assert (flow.response, flow.request.headers.get("x-aicache-scope")) == (None, None)
+    assert flow.request.headers["x-other"] == "stays"
+
+
 async def test_an_error_of_ours_is_none_of_the_client(addon: aicache.AiCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """In cache mode the call goes upstream untouched."""
     assert addon.engine
