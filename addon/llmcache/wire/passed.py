@@ -1,6 +1,7 @@
 """Endpoints of LLM providers that are passed through on purpose, so that a user sees why: files, batches, threads, ...
 
-Each works on something that the provider keeps and that changes, so an old answer would be a wrong one.
+Most work on something that the provider keeps and that changes, so an old answer would be a wrong one; a few are what
+came before the protocols that we know.
 It goes by the path alone. Entry point: `reason`.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 def reason(path: str) -> str:
     """Return the word for an endpoint that is never cached, or nothing for any other path."""
+    if path in LEGACY:
+        return "legacy"
     return PASSED.get(path[4:].partition("/")[0], "") if path.startswith("/v1/") else ""
 
 
@@ -23,5 +26,11 @@ PASSED = {
     "realtime": "realtime",
     "containers": "containers",
     "conversations": "conversation",
+    "videos": "videos",
+    "evals": "evals",
+    "agents": "agents",
 }
 """The path's part behind `/v1/`, and the word for it. Source: OpenAI, "API reference"; others follow it."""
+
+LEGACY = frozenset({"/v1/complete", "/v1/chat", "/v1/generate"})
+"""What came before Anthropic's Messages and Cohere's v2."""
