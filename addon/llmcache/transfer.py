@@ -57,6 +57,8 @@ class Transfer:
         where = moved.key, moved.sequence
         if where in self._done:
             return "newer-is-there"
+        if not moved.truncated:
+            self._done.add(where)  # before anything is waited for: others are put at the same time
         held = await self.held(moved.key)
         if held is not None and held > moved.created:
             return "newer-is-stored"
@@ -70,8 +72,6 @@ class Transfer:
             return "secret-found"
         except ValueError:
             return "not-storable"
-        if not moved.truncated:
-            self._done.add(where)
         return TAKEN
 
     def moved(self, entry: Entry) -> Entry | str:

@@ -109,12 +109,14 @@ async def held(store: _store.Store, settings: config.Config) -> Callable[[str], 
 
 
 @contextlib.contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show on a terminal how far it is; what is given is called at each step."""
+def counted(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how far it is; what is given is called at each step. *total*: None if nobody knows."""
     from rich.console import Console  # noqa: PLC0415 - only on the way to a long job
-    from rich.progress import Progress  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    console, disable = Console(stderr=True), not sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 

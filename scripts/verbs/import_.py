@@ -94,18 +94,20 @@ async def _taken(paths: list[Path], settings: Config, held: object, report: Repo
     broken = 0
     try:
         intake = Intake(settings, held)  # type: ignore[arg-type]  # its type needs the environment
-        with _exchange.counted("files", len(paths)) as step:
-            for path in paths:
-                step()
-                try:
-                    moment = path.stat().st_mtime
-                    for found in _recorded.read(path):
-                        outcome = found.reason if isinstance(found, Gap) else await intake.take(found, moment)
-                        report.note(outcome, found.where)
-                except Unreadable as error:
-                    broken += 1
-                    print(f"aicache: {error}", file=sys.stderr)
-        await intake.close()
+        try:
+            with _exchange.counted("interactions") as step:
+                for path in paths:
+                    try:
+                        moment = path.stat().st_mtime
+                        for found in _recorded.read(path):
+                            outcome = found.reason if isinstance(found, Gap) else await intake.take(found, moment)
+                            report.note(outcome, found.where)
+                            step()
+                    except Unreadable as error:
+                        broken += 1
+                        print(f"aicache: {error}", file=sys.stderr)
+        finally:
+            await intake.close()
     except BackendError as error:
         raise Stop(str(error)) from error
     return broken

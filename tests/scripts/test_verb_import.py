@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import pytest
 import verbs
+from llmcache.chat import Entry, Form, Reply
+from llmcache.fingerprint import key
+from llmcache.jsontext import canonical
+from llmcache.stores.sqlite import SqliteStore
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 from support.saved import ANSWERED, ASKED, STREAM, archived, har, interaction, vcr
@@ -163,6 +168,30 @@ def test_a_cache_that_keeps_keys_apart_takes_nothing(run: Run):
     with pytest.raises(Stop, match=r"nothing was imported: .*`scope: shared`"):
         run("import", "one", "--into", "sqlite:one.db")
     assert not Path("one.db").exists()
+
+
+def test_two_callers_become_one(run: Run):
+    """Without their keys two calls are the same: the newer answer is written, into recordings and into an archive."""
+    identity = {"aicache": 1, "dialect": "openai-chat", "method": "POST", "origin": "https://h", "query": []}
+    identity |= {"path": "/v1/chat/completions", "headers": {}, "body": json.loads(ASKED)}
+
+    async def fill() -> None:
+        store = SqliteStore(Path("in.db"), 100, 10**9, "lru")
+        for number in range(3):
+            request = canonical(identity | {"scope": {"credential": str(number)}})
+            reply = Reply(200, (("content-type", "application/json"),), ANSWERED.replace("!", str(number)).encode())
+            about = {"created": 1.7e9 + number, "request": request, "path": "/v1/chat/completions"}
+            await store.put(Entry(key(request), "openai-chat", "h", "gpt-4o", Form("json"), reply, **about))
+        await store.close()
+
+    asyncio.run(fill())
+    said = "exported: 1, skipped: 2\n  2 newer-is-there"
+    assert said in run("export", "one", "--from", "sqlite:in.db")[1]
+    assert said in run("export", "--har", "a.har", "--from", "sqlite:in.db")[1]
+    assert "imported: 1," in run("import", "a.har", "--into", "cassette:two")[1]
+    for folder in ("one", "two"):
+        (recording,) = Path(folder).rglob("*.yaml")
+        assert "Grüße2" in recording.read_text()
 
 
 def test_only_some_are_exported(run: Run):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,7 @@ def read(text: str, name: str) -> Iterator[Found]:
         where = f"{name}:{line}: entry {number}"
         try:
             yield _entry(entry, where, latin=latin)
-        except Misplaced as error:
+        except (ValueError, OverflowError) as error:
             raise Unreadable(f"{where}: {error}") from None
 
 
@@ -61,11 +62,16 @@ def _entry(entry: Any, where: str, *, latin: bool) -> Found:
         int(status),
         headers,
         _bytes(content, dict(headers).get("content-type", ""), latin=latin),
-        max(0.0, float(_take(entry, "time", int, float, default=0))) / 1000,
+        _seconds(_take(entry, "time", int, float, default=0)),
         _chunks(content),
         whole=framed(headers) or version.lower().startswith(("h2", "h3", "http/2", "http/3")),
     )
     return Interaction(where, _request(asked, latin=latin), exchange, _moment(entry.get("startedDateTime")))
+
+
+def _seconds(milliseconds: float) -> float:
+    """Return the time that a reply took; what is no time is none."""
+    return milliseconds / 1000 if 0 < milliseconds < math.inf else 0.0
 
 
 def _request(asked: dict[str, Any], *, latin: bool) -> Any:

@@ -9,7 +9,6 @@ Source: vcrpy's documentation and recordings. Entry points: `read_yaml`, `read_j
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -135,7 +134,7 @@ def _request(asked: dict[str, Any]) -> Any:
 def _status(answered: dict[str, Any]) -> int:
     status = answered.get("status", answered.get("status_code"))
     code = status.get("code") if isinstance(status, dict) else status
-    if not isinstance(code, int):
+    if type(code) is not int:
         raise Misplaced("its response has no `status` with a `code`")
     return code
 
@@ -152,11 +151,11 @@ def _body(body: Any) -> bytes | None:
         case None | bytes():
             return body
         case str():
-            return body.encode("utf-8", "surrogateescape")
+            return body.encode("utf-8", "surrogatepass")
         case {"base64_string": str(text)}:
             try:
                 return base64.b64decode(text)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise Misplaced(f"its `base64_string` cannot be read: {error}") from None
         case {"string": inner}:
             return _body(inner)
