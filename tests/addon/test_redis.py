@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,52 @@ def proxy(folder: Path, server: Server, upstream: Upstream, more: str = "", secr
     return Mitmdump(folder, *options, modes=(f"reverse:{upstream.url}",))
 
 
-def test_two_proxies_share_one_redis(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+@dataclass
+class Team:
+    """Two proxies that wait for each other's calls, with an empty Redis behind them and a provider before them."""
+
+    one: Mitmdump
+    two: Mitmdump
+    server: Server
+    upstream: Upstream
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """One team for the tests that leave it as it was."""
+    if binary("redis7") is None:
+        missing("redis-server")
+    folder = tmp_path_factory.mktemp("team")
+    across = "flights: {acrossProcesses: true}\n"
+    with (
+        Server(folder / "redis") as server,
+        Upstream() as upstream,
+        proxy(folder / "1", server, upstream, across) as one,
+        proxy(folder / "2", server, upstream, across) as two,
+    ):
+        yield Team(one, two, server, upstream)
+
+
+@pytest.fixture
+def team(pair: Team) -> Team:
+    """The team as if it were new."""
+    pair.server.command("FLUSHALL")
+    pair.server.command("CONFIG", "RESETSTAT")
+    pair.upstream.answer = openai
+    pair.upstream.calls.clear()
+    return pair
+
+
+def test_two_proxies_share_one_redis(team: Team) -> None:
     """What one has stored the other answers, as JSON and as a stream, with the same bytes."""
-    with proxy(tmp_path / "1", server, upstream) as one, proxy(tmp_path / "2", server, upstream) as other:
-        for number, body in enumerate((ask(), ask("Another?", stream=True)), 1):
-            first = post(one, body)
-            one.wait_for("miss unknown, stored", number)
-            second = post(other, body)
-            assert first.cache == "aicache; fwd=miss"
-            assert second.cache == "aicache; hit; detail=exact"
-            assert first.body == second.body
-    assert len(upstream.calls) == 2
+    for body in (ask(model="shared"), ask(model="streamed", stream=True)):
+        first = post(team.one, body)
+        team.one.wait_for_line("miss unknown, stored", body["model"])
+        second = post(team.two, body)
+        assert first.cache == "aicache; fwd=miss"
+        assert second.cache == "aicache; hit; detail=exact"
+        assert first.body == second.body
+    assert len(team.upstream.calls) == 2
 
 
 def test_another_secret_is_another_cache(tmp_path: Path, server: Server, upstream: Upstream) -> None:
@@ -99,10 +135,7 @@ def test_the_listing_verbs_read_a_redis(tmp_path: Path, server: Server, upstream
     assert "redis store" in gone.stderr
 
 
-ACROSS = "flights: {acrossProcesses: true}\n"
-
-
-def test_two_proxies_make_one_call(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+def test_two_proxies_make_one_call(team: Team) -> None:
     """While one asks the provider the other waits for what it stores, as JSON and as a stream."""
     gate, asked = threading.Event(), threading.Event()
 
@@ -112,30 +145,26 @@ def test_two_proxies_make_one_call(tmp_path: Path, server: Server, upstream: Ups
         asked.set()
         return script
 
-    upstream.answer = held
-    with (
-        proxy(tmp_path / "1", server, upstream, ACROSS) as one,
-        proxy(tmp_path / "2", server, upstream, ACROSS) as other,
-        ThreadPoolExecutor(5) as pool,
-    ):
-        leader = pool.submit(post, one, ask())
+    team.upstream.answer = held
+    with ThreadPoolExecutor(5) as pool:
+        leader = pool.submit(post, team.one, ask())
         assert asked.wait(20)
-        followers = [pool.submit(post, other, ask()) for _ in range(2)]
-        followers += [pool.submit(post, other, ask(stream=True, stream_options={"include_usage": True}))]
-        while b"cmdstat_set:calls=2" not in server.command("INFO", "commandstats"):
+        followers = [pool.submit(post, team.two, ask()) for _ in range(2)]
+        followers += [pool.submit(post, team.two, ask(stream=True, stream_options={"include_usage": True}))]
+        while b"cmdstat_set:calls=2" not in team.server.command("INFO", "commandstats"):
             assert not leader.done()
         gate.set()
         answers = [follower.result() for follower in followers]
         assert leader.result().cache == "aicache; fwd=miss"
         assert {answer.cache for answer in answers} == {"aicache; fwd=miss; collapsed"}
         assert answers[0].body == answers[1].body == leader.result().body
-    assert len(upstream.calls) == 1
-    assert server.command("DBSIZE") == b":1\r\n"
+    assert len(team.upstream.calls) == 1
+    assert team.server.command("DBSIZE") == b":1\r\n"
 
 
-def test_a_leader_that_fails_elsewhere_holds_nobody_up(tmp_path: Path, server: Server, upstream: Upstream) -> None:
+def test_a_leader_that_fails_elsewhere_holds_nobody_up(team: Team) -> None:
     """Its lock is given back at once, and the other asks by itself."""
-    upstream.answer = lambda _: Script(b"{}", status=500)
-    with proxy(tmp_path / "1", server, upstream, ACROSS) as one, proxy(tmp_path / "2", server, upstream, ACROSS) as two:
-        assert [post(running, ask()).status for running in (one, two, one)] == [500] * 3
-    assert len(upstream.calls) == 3
+    team.upstream.answer = lambda _: Script(b"{}", status=500)
+    asked = ask("Does it fail?")
+    assert [post(running, asked).status for running in (team.one, team.two, team.one)] == [500] * 3
+    assert len(team.upstream.calls) == 3

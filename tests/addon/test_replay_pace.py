@@ -14,7 +14,8 @@ from support.asking import ask, post
 from support.proxy import Mitmdump
 from support.upstream import Asked, Script, Upstream, chat_chunks, openai
 
-GAP = 0.3
+GAP = 0.8
+"""Long enough that half of it is seen on a loaded machine, too."""
 
 
 def recorded(folder: Path, settings: str) -> Mitmdump:
