@@ -13,6 +13,9 @@ from llmcache.chat import Hit, Miss, Refusal
 from llmcache.flights import Broken
 from llmcache.recorder import Admission
 from llmcache.sealing import Sealer
+from llmcache.stores.cassette import CassetteStore
+from llmcache.stores.renewal import Renewal
+from llmcache.stores.turns import Turns
 from support.recordings import call as recorded_call
 from support.recordings import engine_on, look
 from support.upstream import chat_chunks
@@ -145,3 +148,18 @@ async def test_recordings_keep_it_in_its_place(tmp_path: Path) -> None:
     assert await run(half(), half(2)) == ["truncated"] * 3
     assert await run(stream(), half(), stream()) == ["exact", "truncated", "exact"]
     assert await run(half()) == ["exact", "truncated", "exact"]
+
+
+async def test_a_run_that_renews_may_keep_it(tmp_path: Path) -> None:
+    """What the run itself recorded counts, not what it is there to replace."""
+    old, fresh = (Turns(CassetteStore(tmp_path / name), renew=True) for name in ("old", "fresh"))
+    world = World(old)
+    await world.through(request(stream=True), stream())
+    (whole_one,) = [entry async for entry in old.scan()]
+    renewal = Renewal(old, fresh, ())
+    assert await old.outdoes(replace(whole_one, truncated=True))
+    assert not await renewal.outdoes(replace(whole_one, truncated=True))
+    await renewal.put(whole_one)
+    assert await renewal.outdoes(replace(whole_one, truncated=True))
+    await world.engine.close()
+    await renewal.close()
