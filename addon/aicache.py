@@ -182,6 +182,9 @@ class AiCache:
             elif reason := engine.passes(host, path):
                 flows.kept(flow)[flows.STATUS] = status.of_bypass(reason)
             return
+        if engine.away and not flows.addressed(flow):
+            await self._settle(engine, flow, dialect, engine.passing(host, path), None)
+            return
         request, reason = flows.read_request(flow, host, path, query, engine.rules.max_request)
         skip = flows.own_headers(flow, request)
         control = read_control(request.headers, lane)

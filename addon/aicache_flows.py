@@ -87,6 +87,11 @@ def take_lane(flow: http.HTTPFlow) -> str:
     return lane
 
 
+def addressed(flow: http.HTTPFlow) -> bool:
+    """Whether the request has headers for us, which are to be heeded and taken out."""
+    return any(name.lower().startswith(ADDRESSED) for name, _ in flow.request.headers.fields)
+
+
 def own_headers(flow: http.HTTPFlow, request: Request) -> bool:
     """Take our headers out of the flow, for they are not the provider's; return whether they ask to skip the call."""
     for name in {name for name, _ in request.headers if name == SKIP_HEADER or name.startswith(OWN_HEADERS)}:
@@ -208,6 +213,7 @@ def framed(response: http.Response, head: Headers) -> bool:
 
 KILLED = Error.KILLED_MESSAGE
 """What mitmproxy writes where its user, or another addon, ended a flow."""
+ADDRESSED = (b"x-aicache-", b"x-higress-skip-ai-cache")
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
 STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"

@@ -235,6 +235,8 @@ class Slow(MemoryStore):
         super().__init__(10, 10**6, "lru")
         self.gate: asyncio.Event | None = asyncio.Event()
 
+    away = False
+
     def peek(self, key: str) -> Entry | None:
         """Return nothing, for nothing is at hand."""
         return None

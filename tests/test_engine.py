@@ -219,6 +219,8 @@ class Broken:
     def excludes(self, key: str) -> bool:
         return False
 
+    away = False
+
     def peek(self, key: str) -> Entry | None:
         return None
 

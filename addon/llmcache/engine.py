@@ -141,6 +141,11 @@ class Engine:
         self.observe(Observation(kind, reason, host=request.host, path=request.path))
         return outcome
 
+    def passing(self, host: str, path: str) -> Bypass:
+        """Let a call pass by unread while the store is `away`."""
+        self.observe(Observation("bypass", "store-error", host=host, path=path))
+        return Bypass("store-error")
+
     def _unheeded(self, control: Control) -> str:
         """Return why the cache cannot do what *control* asks, or nothing."""
         if control.malformed:
@@ -149,6 +154,11 @@ class Engine:
             return "scope-not-allowed"
         allowed = self.rules.header_namespaces and self.rules.higress_prefix is None
         return "namespace-not-allowed" if control.namespace and not allowed else ""
+
+    @property
+    def away(self) -> bool:
+        """Whether calls pass by unread, for the store is left alone: it could neither answer nor keep anything."""
+        return self.store.away and self.rules.mode == "cache" and self.similar is None
 
     @property
     def replaying(self) -> bool:

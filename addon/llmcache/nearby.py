@@ -156,7 +156,7 @@ class Nearby:
     async def _entry(self, neighbor: Neighbor) -> Entry | None:
         """Return the entry of a neighbor; None where it is gone, or half of it or another is in its place."""
         if not self.rules.carry:
-            entry = await self.store.get(neighbor.key)
+            entry = self.store.peek(neighbor.key) or await self.store.get(neighbor.key)
             return None if entry is None or entry.origin or entry.truncated else entry
         if not neighbor.answer.strip():
             return None

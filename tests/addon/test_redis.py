@@ -99,6 +99,9 @@ def test_calls_outlive_the_redis(tmp_path: Path, server: Server, upstream: Upstr
         server.stop()
         assert [post(running, ask(f"question {number}")).status for number in range(8)] == [200] * 8
         running.wait_for("left alone")
+        passed = post(running, ask("unread"), x_aicache_control="no-such-thing"), post(running, ask("unread"))
+        assert [answer.cache for answer in passed] == ["aicache; fwd=miss", "aicache; fwd=bypass; detail=store-error"]
+        assert "x-aicache-control" not in upstream.calls[-2].headers
         server.start()
         running.wait_for("answers again")
         post(running, ask("new"))

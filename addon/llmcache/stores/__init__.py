@@ -19,6 +19,10 @@ EVICTION = ("lru", "lfu", "fifo")
 class Store(Protocol):
     """Key -> entry. Every method but `peek` and `excludes` may raise `BackendError`, and nothing else."""
 
+    @property
+    def away(self) -> bool:
+        """Whether it is left alone because it fails, and has nothing at hand: for now nobody need ask."""
+
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is at hand without waiting for anything; None says nothing about the store."""
 

@@ -66,6 +66,11 @@ class CassetteStore:
             raise self._error(error) from error
         self._opened = True
 
+    @property
+    def away(self) -> bool:
+        """Never: it is a folder of this machine."""
+        return False
+
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is parsed and its file is as it was."""
         held = self._index.found(key)

@@ -144,6 +144,11 @@ class MemoryStore:
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._held)} entries, {self._bytes} bytes>"
 
+    @property
+    def away(self) -> bool:
+        """Never: it is this process."""
+        return False
+
     def excludes(self, key: str) -> bool:
         """Whether the key is unknown: in memory that is known at once."""
         return key not in self._held and not self._closed

@@ -51,6 +51,8 @@ class NearStore:
         self._far, self._address, self._channel, self._clock = far, address, channel, clock
         self._most, self._seconds = entries, seconds
         self._kept: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
+        self._until = 0.0
+        """When the last of them is over, on the monotonic clock."""
         self._bytes = 0
         self._changes = 0
         """Counts what we heard: what was read before a change must not be kept after it."""
@@ -61,6 +63,11 @@ class NearStore:
 
     def __repr__(self) -> str:
         return f"<NearStore {len(self._kept)} entries before {self._far!r}>"
+
+    @property
+    def away(self) -> bool:
+        """Whether the far store is, and what was kept of it is over."""
+        return self._far.away and time.monotonic() >= self._until
 
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it was read a moment ago and nobody has changed it since."""
@@ -136,7 +143,8 @@ class NearStore:
         if not self.listening.is_set():
             return
         self._drop(key)
-        self._kept[key] = (time.monotonic() + self._seconds, entry)
+        self._until = time.monotonic() + self._seconds
+        self._kept[key] = (self._until, entry)
         self._bytes += _size(entry)
         while len(self._kept) > self._most or self._bytes > BYTES:
             self._drop(next(iter(self._kept)))

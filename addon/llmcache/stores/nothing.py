@@ -18,6 +18,11 @@ class NoStore:
     def __repr__(self) -> str:
         return "<NoStore>"
 
+    @property
+    def away(self) -> bool:
+        """Never: it has nothing to fail with."""
+        return False
+
     def peek(self, key: str) -> Entry | None:  # noqa: ARG002 - the protocol
         """There is none."""
         return None

@@ -60,6 +60,11 @@ class RedisStore:
     def __repr__(self) -> str:
         return f"<RedisStore {self._address}{', left alone' if self._breaker.is_open else ''}>"
 
+    @property
+    def away(self) -> bool:
+        """Whether the breaker is open."""
+        return self._breaker.is_open
+
     def excludes(self, key: str) -> bool:  # noqa: ARG002 - the protocol
         """Nothing is known of a Redis without asking it."""
         return False

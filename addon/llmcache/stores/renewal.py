@@ -37,6 +37,11 @@ class Renewal:
         line = self.old.store.lineup(key) if self.only else []
         return bool(line) and not any(meets(held.path, self.only) for held in line)
 
+    @property
+    def away(self) -> bool:
+        """Never: it is a folder of this machine."""
+        return False
+
     def peek(self, key: str) -> Entry | None:
         """Return the old recording whose turn it is, if it is at hand."""
         return self.old.peek(key)

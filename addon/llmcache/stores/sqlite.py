@@ -96,6 +96,11 @@ class SqliteStore:
         """Open the file now rather than on first use. Raises `BackendError`."""
         await self._run(lambda _: None)
 
+    @property
+    def away(self) -> bool:
+        """Never: a file that fails may work the next moment."""
+        return False
+
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is being written, or was read a moment ago and nobody has written since."""
         entry = self._fresh.get(key) or self._hot.get(key)

@@ -50,6 +50,11 @@ class Turns:
         """Return False: a run that records asks for every call anew."""
         return False
 
+    @property
+    def away(self) -> bool:
+        """Never: it is a folder of this machine."""
+        return False
+
     def peek(self, key: str) -> Entry | None:
         """Return the recording whose turn it is, if it is at hand; that is its turn then."""
         line = self.store.lineup(key)
