@@ -54,9 +54,10 @@ _Waiting = tuple[Entry, "asyncio.Future[None]"]
 class SqliteStore:
     """A store in the file *path*, bounded by *max_entries* and *max_bytes* (of records; the file is a little larger).
 
-    *eviction* is one of `EVICTION`.
-    The constructor touches no file.
+    *eviction* is one of `EVICTION`. The constructor touches no file.
     """
+
+    away = False  # a file that fails may work the next moment
 
     def __init__(
         self,
@@ -95,11 +96,6 @@ class SqliteStore:
     async def open(self) -> None:
         """Open the file now rather than on first use. Raises `BackendError`."""
         await self._run(lambda _: None)
-
-    @property
-    def away(self) -> bool:
-        """Never: a file that fails may work the next moment."""
-        return False
 
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is being written, or was read a moment ago and nobody has written since."""
