@@ -1,6 +1,6 @@
 """The anthropic SDK for Python as the tests drive it: one call for each line of JSON on stdin, one line of JSON back.
 
-A line: {"base_url", "api_key", "env", "style": sync|async, "method": create|stream|count, "call": {...}}.
+A line: {"base_url", "api_key", "env", "style": sync|async, "method": create|stream|count|parse, "call": {...}}.
 The answer: {"objects": [...]}, as the SDK made them, or {"error", "status", "message"}.
 `create` and `stream` use the beta resource, which knows every block. It imports nothing of ours (.venv-clients).
 """
@@ -13,6 +13,15 @@ import os
 import sys
 
 import anthropic
+from pydantic import BaseModel
+
+
+class Sum(BaseModel):
+    """What a `parse` call asks for."""
+
+    left: int
+    right: int
+    total: int
 
 
 def sync(client, method, call):
@@ -24,6 +33,9 @@ def sync(client, method, call):
             return [client.beta.messages.create(**call)]
         case "count", _:
             return [client.messages.count_tokens(**call)]
+        case "parse", _:
+            found = client.beta.messages.parse(output_format=Sum, **call)
+            return [found, found.parsed_output]
         case "stream", _:
             with client.beta.messages.stream(**call) as events:
                 return [events.get_final_message()]

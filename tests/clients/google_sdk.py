@@ -14,6 +14,15 @@ import sys
 
 from google import genai
 from google.genai import errors
+from pydantic import BaseModel
+
+
+class Sum(BaseModel):
+    """What a `parse` call asks for."""
+
+    left: int
+    right: int
+    total: int
 
 
 def sync(models, method, call):
@@ -21,6 +30,9 @@ def sync(models, method, call):
     match method:
         case "generate":
             return [models.generate_content(**call)]
+        case "parse":
+            wanted = {"response_mime_type": "application/json", "response_schema": Sum}
+            return [models.generate_content(config=wanted, **call)]
         case "stream":
             return list(models.generate_content_stream(**call))
         case "embed":

@@ -105,6 +105,15 @@ def bare(value: Any) -> Any:
     return [bare(member) for member in value] if isinstance(value, list) else value
 
 
+def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
+    """What the SDK asked for as an object is one, from the recording as from the hit."""
+    call = asking("structured")
+    recorded, hit = (place.objects(call, "parse") for _ in range(2))
+    assert recorded == hit
+    assert {"left": 2, "right": 3, "total": 5} == hit[1]
+    assert place.asked(call) == 1
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_tokens_are_counted_once(place: Place, style: str) -> None:
     """`count_tokens` repeats most of all."""

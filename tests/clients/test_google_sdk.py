@@ -131,6 +131,15 @@ def told(chunks: list[dict[str, Any]]) -> dict[str, Any]:
     return said | {name: last[name] for name in ("finish_reason", "finish_message", "grounding_metadata")}
 
 
+def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
+    """What the SDK asked for as an object is one, from the recording as from the hit."""
+    call = asking("structured")
+    recorded, hit = (place.objects(call, "parse") for _ in range(2))
+    assert recorded == hit
+    assert {"left": 2, "right": 3, "total": 5} == hit[0]["parsed"]
+    assert place.asked(call) == 1
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_vectors_and_counts_are_asked_for_once(place: Place, style: str) -> None:
     """Embeddings and token counts repeat most of all."""
