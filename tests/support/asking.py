@@ -26,7 +26,7 @@ class Answer:
 def post(proxy: Mitmdump, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Answer:
     """Ask through the base-URL entrance."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     fields = {"content-type": "application/json", "authorization": "Bearer sk-test"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
