@@ -91,7 +91,7 @@ class Mitmdump:
         """Its certificate authority."""
         return self.folder / "confdir" / "mitmproxy-ca-cert.pem"
 
-    def wait_for(self, text: str, count: int = 1, timeout: float = 20) -> None:
+    def wait_for(self, text: str, count: int = 1, timeout: float = 60) -> None:
         """Return when *text* has been printed *count* times."""
         deadline = time.monotonic() + timeout
         while self.output.count(text) < count:
@@ -106,7 +106,7 @@ class Mitmdump:
         """Return when a line has been printed in which all of *texts* are, such as what happened and to which model."""
         while not any(all(text in line for text in texts) for line in list(self.lines)):
             try:
-                line = self._fresh.get(timeout=20)
+                line = self._fresh.get(timeout=60)
             except queue.Empty:
                 line = None
             assert line is not None, f"no line with all of {texts} was printed:\n{self.output}"
