@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from llmcache.reach import reachable
 from llmcache.recorder import Admission
 from llmcache.redact import Redactor, Secrets
 from llmcache.semantic.audit import Audit
+from llmcache.wire import openai_chat
+from test_engine import World as Cache
 from test_engine import request, whole
 from test_similar import ASKED, NEAR, OTHER, World
 
@@ -188,3 +191,23 @@ async def test_questions_that_no_model_reads_leave_the_tier_alone() -> None:
         outcome, _ = await world.ask(" " * (number + 1))
         assert outcome == Miss("question-unreadable")
     assert isinstance((await world.ask(NEAR))[0], Hit)
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["at once", "while it is stored"])
+async def test_a_wrong_answer_that_is_not_stored_yet_never_is(stored: bool) -> None:
+    """It is reported within the moment in which replies wait to be stored: it does not come back afterwards."""
+    world = Cache()
+    _, first = await world.lookup(request())
+    assert first
+    world.engine.record(first, whole("bad"))
+    if stored:
+        settling = asyncio.create_task(world.settled())
+        await asyncio.sleep(0)
+    outcome, ticket = await world.engine.lookup(openai_chat, request(), Control(wrong=True))
+    assert outcome == Miss("reported-wrong")
+    assert ticket
+    if stored:
+        await settling
+    await world.settled()
+    world.engine.abandon(ticket, "upstream-failed")
+    assert (await world.lookup(request()))[0] == Miss("unknown")

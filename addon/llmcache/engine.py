@@ -204,6 +204,7 @@ class Engine:
     async def _reported(self, call: Call, key: str, identity: bytes, question: str, control: Control) -> None:
         """Evict the answer that was reported wrong, and see to it that it answers no near question either."""
         entry = await self._held(key, identity)
+        await self._recorder.withdraw(key)
         try:
             if isinstance(entry, Entry):
                 await self.store.delete(key)

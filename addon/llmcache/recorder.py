@@ -157,6 +157,16 @@ class Recorder:
             await self._judge([recording])
         return recording.judged if isinstance(recording.judged, Entry) and not recording.broken else None
 
+    async def withdraw(self, key: str) -> None:
+        """Store no reply to the call of *key* that waits for it; return when none is being stored."""
+        if self._newest.pop(key, None) is None:
+            return
+        for recording in self._waiting:
+            if recording.ticket.key == key:
+                recording.judged, recording.stored = Incomplete("reported-wrong"), None
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
     async def settled(self) -> None:
         """Return when everything that was taken is stored, or known not to be."""
         self._begin()
