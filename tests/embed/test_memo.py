@@ -48,6 +48,19 @@ async def test_the_same_text_is_embedded_once():
     assert (memo.name, memo.window) == (inner.name, inner.window)
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="tasks are eager from Python 3.12 on")
+async def test_tasks_may_be_eager():
+    """Under mitmproxy 12 a task may be over before its maker goes on: the vectors come, and nothing stays under way."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    inner = HashEmbedder()
+    memo = Memo(inner)
+    first = await memo.embed(["a", "b"])
+    await started()
+    assert (await memo.embed(["a", "b"]) == first).all()
+    assert inner.asked == ["a", "b"]
+    assert "0 on their way" in repr(memo)
+
+
 async def test_who_asks_at_once_shares_one_request():
     """A hundred who ask for the same text while it is under way make one request."""
     inner = Gated()

@@ -8,6 +8,7 @@ Entry point: `Memo`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -64,16 +65,19 @@ class Memo:
         fresh = {key: text for key, text in wanted.items() if key not in self._flights}
         if fresh:
             flight = asyncio.get_running_loop().create_task(self._fetch(fresh))
-            flight.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who waited may be gone
             self._flights |= dict.fromkeys(fresh, flight)
+            # Not at the task's own end: mitmproxy 12 runs tasks eagerly, and this one may be over by now.
+            flight.add_done_callback(functools.partial(self._landed, list(fresh)))
         return {self._flights[key] for key in wanted}
 
+    def _landed(self, keys: Sequence[bytes], flight: asyncio.Task[Rows]) -> None:
+        for key in keys:
+            del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # all who waited may be gone
+
     async def _fetch(self, fresh: dict[bytes, str]) -> Rows:
-        try:
-            vectors = await self._inner.embed(list(fresh.values()))
-        finally:
-            for key in fresh:
-                del self._flights[key]
+        vectors = await self._inner.embed(list(fresh.values()))
         rows = dict(zip(fresh, map(np.copy, vectors), strict=True))
         self._known |= rows
         while len(self._known) > self._entries:
