@@ -340,6 +340,23 @@ async def test_a_recorded_answer_that_is_reported_wrong_is_evicted() -> None:
     assert not isinstance((await world.ask(NEAR))[0], Hit)
 
 
+async def test_copies_of_a_wrong_answer_go_with_it(tmp_path: Any) -> None:
+    """What was kept for a near question is not served once the recorded answer was reported wrong."""
+    world = World(ledger=FileLedger(tmp_path / "cache.db"))
+    await world.teach(ASKED, "Lyon")
+    assert isinstance((await world.ask(NEAR))[0], Hit)
+    await world.engine.settled()
+    world.now += 1
+    outcome, ticket = await world.ask(ASKED, Control(wrong=True))
+    assert isinstance(outcome, Miss)
+    assert ticket
+    world.engine.record(ticket, whole("Paris"))
+    await world.engine.settled()
+    assert isinstance((await world.ask(NEAR))[0], Miss)
+    hit, _ = await world.ask(ASKED)
+    assert b"Paris" in hit.reply.body
+
+
 async def test_audited_hits_are_asked_upstream_and_too_many_wrong_ones_close_the_tier() -> None:
     """A ticket comes with the hit; its reply is compared with what was served, and counted."""
     world = World(audit=Audit(share=1.0, budget=0.05))

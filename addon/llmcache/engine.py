@@ -263,7 +263,7 @@ class Engine:
         entry = await self._held(key, identity)
         if isinstance(entry, str):
             return entry
-        if entry.origin and (control.exact or self.similar is None or not self.similar.serves):
+        if entry.origin and (control.exact or self.similar is None or not self.similar.vouches(entry)):
             return "unknown"  # it was given to a near question, when that was wanted
         if not self.replaying and too_old(entry, self.clock(), control):
             return "max-age"

@@ -68,7 +68,17 @@ class Lessons:
 
         The audit does not count it: nobody reports the right ones, so one report would look like a rate of 100 %.
         """
-        pair = (_pair(partition, question), key)
+        await self._note((_pair(partition, question), key))
+
+    def disowned(self, entry: Entry) -> bool:
+        """Whether the recorded answer that *entry* is a copy of was itself reported wrong."""
+        return bool(self._refuted) and (_recorded(entry), entry.origin) in self._refuted
+
+    async def disown(self, entry: Entry) -> None:
+        """Remember that the recorded answer in *entry* was wrong: its copies for near questions are not served."""
+        await self._note((_recorded(entry), entry.key))
+
+    async def _note(self, pair: tuple[str, str]) -> None:
         self._refuted.add(pair)
         if self.ledger:
             await self.ledger.append(REFUTED, " ".join(pair).encode() + b"\n")
@@ -130,6 +140,11 @@ class Lessons:
 
 def _pair(partition: str, question: str) -> str:
     return blake2b(question.encode("utf-8", "surrogatepass"), key=partition.encode(), digest_size=16).hexdigest()
+
+
+def _recorded(entry: Entry) -> str:
+    """Return what tells an answer from a later one under the same key; copies have it from the recorded one."""
+    return f"recorded-{entry.created!r}"
 
 
 def _read_pair(line: bytes) -> tuple[str, str]:

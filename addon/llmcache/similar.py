@@ -76,6 +76,10 @@ class Similar:
             if not isinstance(holed, str):
                 self.nearby.renew(self._context(holed, ticket.control), ticket.question, entry)
 
+    def vouches(self, entry: Entry) -> bool:
+        """Whether *entry*, a copy of an answer that was kept for a near question, is still good for it."""
+        return self.serves and not self.nearby.lessons.disowned(entry)
+
     async def wrong(self, call: Call, question: str, control: Control, entry: Entry | None) -> None:
         """Remember that *entry*, which answered *call*, was wrong; None for what was found near and not kept."""
         holed = context(call, self.rule, question)
@@ -110,8 +114,10 @@ class Similar:
             log.warning("a wrong answer is not served again, but that is forgotten at the next start: %s", error)
 
     async def _note(self, partition: str, question: str, entry: Entry) -> None:
-        await self.nearby.lessons.refute(partition, question, entry.origin or entry.key)
-        if not entry.origin:  # the recorded answer itself may be wrong: near questions must not get it either
+        lessons = self.nearby.lessons
+        await lessons.refute(partition, question, entry.origin or entry.key)
+        if not entry.origin:  # the recorded answer itself is wrong: near questions must not get it, nor keep it
+            await lessons.disown(entry)
             await self.nearby.index.remove(partition, [entry.key])
 
     async def settled(self) -> None:
