@@ -64,6 +64,7 @@ FLOORS = (
     {"flights", "pace"},
     {"nearby", "recorder", "stage"},
     {"similar", "crowd", "rules", "missing", "written"},
+    {"reading"},
     {"telling"},
     {"engine"},
     {"build_similar"},

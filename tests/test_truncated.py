@@ -97,6 +97,7 @@ async def test_half_a_reply_never_replaces_a_whole_one(sealed: bool) -> None:
     for more in ({}, {"seed": 0}, {"seed": 1}):
         replay = World(world.store, **rules)
         replay.engine.seal = world.engine.seal
+        replay.engine.__post_init__()
         assert (await replay.lookup(request(stream=True, **more)))[0].kind == "exact"
 
 

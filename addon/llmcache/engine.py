@@ -6,7 +6,6 @@ Entry points: `claims`, `lookup`, `record`, `close`. A failing store is a miss, 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -35,12 +34,13 @@ from .control import NOTHING, Control, not_cached
 from .crowd import Client, Crowd, Followed, Locks
 from .freshness import Refreshes, overdue, too_old
 from .missing import Missing, Recordings, missing
+from .reading import Health, Reading
 from .recorder import Recorder, Ticket
 from .rules import Rules
 from .scope import Scope
 from .stage import Stage
 from .stats import Observation, observed
-from .stores import Seal, Store, is_over
+from .stores import Seal, Store
 from .wire import named, passed
 from .written import written
 
@@ -48,9 +48,6 @@ if TYPE_CHECKING:  # it loads numpy, and is there only where semantic answers ar
     from .similar import Similar
 
 log = logging.getLogger("aicache.engine")
-
-LARGE = 250_000
-"""Bytes above which a sealed entry is opened on a thread: about a millisecond."""
 
 
 @dataclass
@@ -74,18 +71,19 @@ class Engine:
     """Takes secrets out of what is said of a call."""
     tell: Callable[[Missing], None] = lambda _: None
     """Told of each call that is refused for want of a recording."""
-    _told_of_seal: bool = False
-    _failing: str = ""
-    """What does not work: `reading` (then nothing does), `writing` (a full or read-only store), or nothing."""
 
     def __post_init__(self) -> None:
-        """Make the part that records."""
-        failed, works = partial(self._failed, doing="writing"), partial(self._works, "writing")
+        """Make the parts that read, record, and keep identical calls together."""
+        self._health = health = Health(self.replaying)
+        failed, works = partial(health.failed, doing="writing"), partial(health.works, "writing")
         parts = (self.store, self.rules.admission, self.observe, failed, works)
         self._refreshes = Refreshes()
         learned = self.similar.learn if self.similar else lambda *_: None
         outdoes = self.recordings.outdoes if self.recordings else None
         self._recorder = Recorder(*parts, learned=learned, clock=self.clock, seal=self.seal, outdoes=outdoes)
+        deadline = None if self.replaying else self.rules.deadline  # in replay there is nothing else than the store
+        shelf = (self.store, self._recorder, health, self.clock, deadline)
+        self._reading = Reading(*shelf, seal=self.seal, recordings=self.recordings)
         self.stage = Stage()
         wait, limit = self.rules.flights, self.rules.admission.max_body
         self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit, self.locks)
@@ -203,13 +201,13 @@ class Engine:
 
     async def _reported(self, call: Call, key: str, identity: bytes, question: str, control: Control) -> None:
         """Evict the answer that was reported wrong, and see to it that it answers no near question either."""
-        entry = await self._held(key, identity)
+        entry = await self._reading.entry(key, identity)
         await self._recorder.withdraw(key)
         try:
             if isinstance(entry, Entry):
                 await self.store.delete(key)
         except BackendError as error:
-            self._failed(str(error), "writing")
+            self._health.failed(str(error), "writing")
         if self.similar and question:
             await self.similar.wrong(call, question, control, entry if isinstance(entry, Entry) else None)
 
@@ -260,7 +258,7 @@ class Engine:
 
     async def _find(self, dialect: wire.Dialect, call: Call, key: str, identity: bytes, control: Control) -> Hit | str:
         """Return the hit, or why there is none."""
-        entry = await self._held(key, identity)
+        entry = await self._reading.entry(key, identity)
         if isinstance(entry, str):
             return entry
         if entry.origin and (control.exact or self.similar is None or not self.similar.vouches(entry)):
@@ -280,45 +278,6 @@ class Engine:
         """Look up a call that was a miss a moment ago; what is stale was no answer then, and is none now."""
         found = await self._find(ticket.dialect, ticket.call, ticket.key, ticket.identity, ticket.control)
         return "stale" if isinstance(found, Hit) and overdue(found.entry, self.clock()) is not None else found
-
-    async def _held(self, key: str, identity: bytes) -> Entry | str:
-        """Return the entry, or why there is none."""
-        if recorded := await self._recorder.just_recorded(key):
-            return recorded
-        entry = self.store.peek(key)
-        if entry is None:
-            if self.store.excludes(key):  # most misses: a coroutine and its deadline cost more than all the rest here
-                return "unknown"
-            try:
-                entry = await self._got(key)
-            except TimeoutError:
-                return self._failed("the store took too long")
-            except BackendError as error:
-                return self._failed(str(error))
-            self._works("reading")
-        if entry is None:
-            return self.recordings.absent(key) if self.recordings else "unknown"
-        found = await self._opened(entry, identity, self.seal) if self.seal else entry
-        return "unknown" if isinstance(found, Entry) and found.truncated and not self.replaying else found
-
-    async def _got(self, key: str) -> Entry | None:
-        """Read the entry within the deadline; in replay, where there is nothing else, however long it takes."""
-        async with asyncio.timeout(None if self.replaying else self.rules.deadline):
-            return await self.store.get(key)
-
-    async def _opened(self, entry: Entry, identity: bytes, seal: Seal) -> Entry | str:
-        """Return what is in a sealed entry; one that we have not sealed for this call is not there."""
-        try:
-            if len(entry.reply.body) < LARGE:
-                opened = seal.open(entry, identity)
-            else:
-                opened = await asyncio.to_thread(seal.open, entry, identity)
-        except ValueError as error:
-            if not self._told_of_seal:
-                log.warning("entry %s is not there: %s; further ones are counted, not told", entry.key, error)
-            self._told_of_seal = True
-            return "seal-broken"
-        return "unknown" if is_over(opened, self.clock()) else opened
 
     async def _refuse(self, ticket: Ticket) -> Refusal:
         found = await missing(ticket, None if self.seal else self.store, self.recordings, self.mask)
@@ -360,20 +319,6 @@ class Engine:
         await self._recorder.settled()
         if self.similar:
             await self.similar.settled()
-
-    def _failed(self, what: str, doing: str = "reading") -> str:
-        """Note that the store fails: one log line for each change, not for each call."""
-        if not self._failing:
-            consequence = "calls are refused" if self.replaying else "calls go upstream and are not stored"
-            log.warning("the store does not work, %s: %s", consequence, what)
-        if self._failing != "reading":
-            self._failing = doing
-        return "store-error"
-
-    def _works(self, doing: str) -> None:
-        if self._failing == doing:
-            log.warning("the store works again")
-            self._failing = ""
 
     def _observed(self, call: Call, outcome: Outcome | Followed, seconds: float) -> None:
         """Report what was decided; a miss is reported when its reply has been dealt with."""
