@@ -79,3 +79,18 @@ def test_problem(read, text, message):
     with pytest.raises(ConfigError, match="problem") as caught:
         read(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("policy: {type: errorBudget, threshold: 0.9}", "policy.threshold"),
+        ("policy: {exploreShare: 0.5}", "policy.exploreShare"),
+    ],
+)
+def test_what_a_type_does_not_heed_is_said(tmp_path, text, name):
+    """A setting that does nothing is a warning."""
+    (tmp_path / "c.yaml").write_text(text)
+    (warning,) = load(str(tmp_path / "c.yaml")).warnings
+    assert name in warning
+    assert "does nothing with `type:" in warning

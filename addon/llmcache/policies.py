@@ -55,7 +55,7 @@ def read_policy(root: Section) -> Policy:
     word = setting is not None and not isinstance(setting.node, yaml.MappingNode)
     kind = root.read("policy", "threshold", kinds) if word else "threshold"
     block = Section(root.notes, "policy", root.line) if word else root.section("policy")
-    return Policy(
+    policy = Policy(
         type=block.read("type", kind, kinds),
         threshold=block.read("threshold", None, number),
         threshold_relation=block.read("thresholdRelation", "", choice("lt", "lte", "gt", "gte")),
@@ -68,6 +68,10 @@ def read_policy(root: Section) -> Policy:
         near_miss_log=block.read("nearMissLog", None, expanded),
         log_prompts=block.read("logPrompts", False, flag),
     )
+    for name in _IDLE[policy.type]:
+        if name in block.changed:
+            block.warning(name, f"does nothing with `type: {policy.type}`")
+    return policy
 
 
 def _either(root: Section, block: Section, name: str) -> float:
@@ -115,3 +119,5 @@ def _budget(node: yaml.Node) -> float:
 
 _FLAGS = {"true": "auto", "on": "auto", "yes": "auto", "false": "off", "no": "off"}
 """How YAML writes yes and no; `off` is a level already."""
+_IDLE = {"threshold": ("exploreShare",), "errorBudget": ("threshold", "thresholdRelation")}
+"""What each type does not heed."""
