@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 from weakref import WeakKeyDictionary
@@ -52,6 +53,8 @@ class AiCache:
         self.settings: config.Config | None = None
         self.engine: Engine | None = None
         self._started = False
+        self._lane = ""
+        """Of calls that name none: set by a call to `flows.OUR_NAME`."""
         self._ready = asyncio.Event()
         """Set once the engine is there: mitmproxy listens a moment before it calls `running`."""
         self._distrust = Distrust()
@@ -169,6 +172,9 @@ class AiCache:
 
     async def _request(self, engine: Engine, flow: http.HTTPFlow) -> None:
         host = flows.destination(flow)
+        if host == flows.OUR_NAME:
+            flow.response, self._lane = flows.steered(flow, self._lane, lanes=engine.recordings is not None)
+            return
         lane = flows.take_lane(flow) if engine.recordings else ""
         path, _, query = flow.request.path.partition("?")
         dialect = engine.claims(flow.request.method, host, path)
@@ -188,6 +194,8 @@ class AiCache:
         request, reason = flows.read_request(flow, host, path, query, engine.rules.max_request)
         skip = flows.own_headers(flow, request)
         control = read_control(request.headers, lane)
+        if self._lane and not control.lane and engine.recordings:
+            control = replace(control, lane=self._lane)
         if reason or skip:
             await self._settle(engine, flow, dialect, engine.bypass(request, reason or "skip-header", control), None)
         else:

@@ -18,6 +18,7 @@ from llmcache.capture import Tee, value
 from llmcache.chat import Headers, Hit, Request, WireError
 from llmcache.engine import Engine
 from llmcache.freshness import age, failing
+from llmcache.lanes import named
 from llmcache.reach import reachable
 from llmcache.recorder import Ticket
 from llmcache.stage import Play, Seat
@@ -85,6 +86,27 @@ def take_lane(flow: http.HTTPFlow) -> str:
     if lane:
         flow.request.path = flow.request.path[len(path) - len(rest) :]
     return lane
+
+
+def steered(flow: http.HTTPFlow, lane: str, *, lanes: bool) -> tuple[http.Response, str]:
+    """Answer a call to our own name, which sets the lane of calls that name none; return it with the lane from now on.
+
+    `PUT /scope` with the name as body, `DELETE /scope`, `GET /scope`. It never leaves this machine.
+    """
+    request, code, text = flow.request, 200, lane
+    if request.path != "/scope":
+        code, text = 404, "aicache answers /scope here: PUT a name, GET it, or DELETE it"
+    elif not lanes:
+        code, text = 409, "lanes are for recordings: `cache.type: cassette`"
+    elif request.method in ("PUT", "POST"):
+        name = named((request.get_text(strict=False) or "").strip())
+        code, text, lane = (400, "the body is no name of a lane", lane) if name is None else (200, name, name)
+    elif request.method == "DELETE":
+        text = lane = ""
+    elif request.method != "GET":
+        code, text = 405, "PUT, GET or DELETE"
+    head = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+    return http.Response.make(code, text + "\n" if text else "", head), lane
 
 
 def addressed(flow: http.HTTPFlow) -> bool:
@@ -213,6 +235,8 @@ def framed(response: http.Response, head: Headers) -> bool:
 
 KILLED = Error.KILLED_MESSAGE
 """What mitmproxy writes where its user, or another addon, ended a flow."""
+OUR_NAME = "aicache.local"
+"""The host of control calls through the proxy."""
 ADDRESSED = (b"x-aicache-", b"x-higress-skip-ai-cache")
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}

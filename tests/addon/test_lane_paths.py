@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,26 @@ def test_two_lanes_at_once_are_refused_or_passed(tmp_path: Path, upstream: Upstr
         assert post(proxy, ask(), PATH, **{"x-aicache-scope": "b"}).cache == (
             "aicache; fwd=bypass; detail=control-malformed"
         )
+
+
+def test_a_control_call_names_the_lane_of_those_that_name_none(tmp_path: Path, upstream: Upstream) -> None:
+    """For clients that can set neither a header nor a base URL; a lane of their own goes before it."""
+    with Mitmdump(tmp_path, "--set", "aicache_store=cassette:recordings", "--set", "aicache_mode=record") as proxy:
+
+        def through(method: str, url: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
+            connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
+            connection.request(method, url, body, {"content-type": "application/json", **headers})
+            response = connection.getresponse()
+            return response.status, response.read().decode().strip()
+
+        scope, chat = "http://aicache.local/scope", f"{upstream.url}/v1/chat/completions"
+        assert through("GET", scope) == (200, "")
+        assert through("PUT", scope, b"one") == (200, "one")
+        assert through("PUT", scope, b"\x01")[0] == 400
+        assert through("POST", chat, json.dumps(ask()).encode())[0] == 200
+        assert through("POST", chat, json.dumps(ask()).encode(), **{"x-aicache-scope": "two"})[0] == 200
+        assert through("DELETE", scope) == (200, "")
+        assert through("GET", "http://aicache.local/")[0] == 404
+        proxy.wait_for("stored", 2)
+    assert {path.name for path in (tmp_path / "recordings").glob("*")} == {"one", "two"}
+    assert len(upstream.calls) == 2
