@@ -24,7 +24,7 @@ FULL = Facts(
     exhausted={"d.yaml": 2},
     stale=("c.yaml",),
     duplicates=("e.yaml",),
-    hosts={"pypi.org": 4},
+    hosts={"other.example": 4},
     dropped={"truncated": 1},
     secrets=1,
 )
@@ -124,7 +124,7 @@ def test_a_screen_shows_what_there_is() -> None:
         ("stale", "1: c.yaml"),
         ("duplicates", "1: e.yaml"),
         ("exhausted", "2 calls behind 1: d.yaml"),
-        ("other hosts", "pypi.org 4"),
+        ("other hosts", "other.example 4"),
     ]
     assert rows(Facts("replay", seen=1)) == []
 
