@@ -1,7 +1,7 @@
 """What was learned, kept and shared: everybody appends lines, and reads those of others from where he stopped.
 
 `FileLedger` is a file beside the database; the one in a Redis is `stores.redis_ledger`. Neither knows what the lines
-mean. Entry points: `Ledger`, `FileLedger`, `Reading`.
+mean. Entry points: `Ledger`, `FileLedger`, `Bookmark`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Ledger(Protocol):
         """Let go of every resource. May be called twice."""
 
 
-class Reading:
+class Bookmark:
     """How far each book was read, and what was written here meanwhile."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class FileLedger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._reading = Reading()
+        self._bookmark = Bookmark()
         self._turn = asyncio.Lock()
         """One at a time: what is read twice would count twice, and own lines not yet noted for those of others."""
 
@@ -77,17 +77,17 @@ class FileLedger:
         """Keep *lines*: one write at the end of the file, so that those of two processes are never mixed."""
         async with self._turn:
             if await asyncio.to_thread(_append, self._file(book), lines):
-                self._reading.wrote(book, lines)
+                self._bookmark.wrote(book, lines)
 
     async def news(self, book: str) -> bytes:
         """Return what others wrote since the last time."""
         async with self._turn:
-            if _size(self._file(book)) == self._reading.start(book):  # a look is cheaper than the way to a thread
+            if _size(self._file(book)) == self._bookmark.start(book):  # a look is cheaper than the way to a thread
                 return b""
             return await asyncio.to_thread(self._news, book)
 
     def _news(self, book: str) -> bytes:
-        return self._reading.took(book, _tail(self._file(book), self._reading.start(book)))
+        return self._bookmark.took(book, _tail(self._file(book), self._bookmark.start(book)))
 
     async def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -38,11 +38,6 @@ class Similar:
     redactor: Redactor = field(default_factory=lambda: Redactor(Secrets()))
     _keeping: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
 
-    @property
-    def serves(self) -> bool:
-        """Whether near questions are answered now, and not only looked at."""
-        return self.nearby.serves
-
     async def find(self, call: Call, question: str, control: Control) -> Near | Far:
         """Return the answer to a near question that may be served, or why there is none."""
         holed = context(call, self.rule, question)
@@ -78,7 +73,7 @@ class Similar:
 
     def vouches(self, entry: Entry) -> bool:
         """Whether *entry*, a copy of an answer that was kept for a near question, is still good for it."""
-        return self.serves and not self.nearby.lessons.disowned(entry)
+        return self.nearby.serves and not self.nearby.lessons.disowned(entry)
 
     async def wrong(self, call: Call, question: str, control: Control, entry: Entry | None) -> None:
         """Remember that *entry*, which answered *call*, was wrong; None for what was found near and not kept."""

@@ -7,10 +7,11 @@ It knows neither calls nor answers. Entry point: `Audit`.
 from __future__ import annotations
 
 import logging
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from . import estimator
 
 log = logging.getLogger("aicache.audit")
 
@@ -58,9 +59,5 @@ class Audit:
 
 def interval(wrong: int, looked: int) -> tuple[float, float]:
     """Return the 95 % interval of a rate (Wilson, 1927): *wrong* of *looked*."""
-    if not looked:
-        return 0.0, 1.0
-    rate, square = wrong / looked, Z * Z / looked
-    middle = (rate + square / 2) / (1 + square)
-    half = Z / (1 + square) * math.sqrt(rate * (1 - rate) / looked + square / (4 * looked))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    rate = wrong / looked if looked else 0.0
+    return max(0.0, estimator.lower(rate, looked, Z)), min(1.0, estimator.upper(rate, looked, Z))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..addresses import Address
 from ..chat import BackendError
-from ..ledger import MOST, Reading
+from ..ledger import MOST, Bookmark
 from .redis_client import FAILURES, Client, connect
 
 
@@ -20,7 +20,7 @@ class RedisLedger:
 
     def __init__(self, address: Address, prefix: bytes, deadline: float = 1.0) -> None:
         self._address, self._prefix, self._deadline = address, prefix, deadline
-        self._reading = Reading()
+        self._bookmark = Bookmark()
         self._client: Client = None
         self._connecting = asyncio.Lock()
         self._turn = asyncio.Lock()
@@ -35,14 +35,14 @@ class RedisLedger:
         async with self._turn:
             if int(await self._do(lambda client: client.strlen(name))) + len(lines) <= MOST:
                 await self._do(lambda client: client.append(name, lines))
-                self._reading.wrote(book, lines)
+                self._bookmark.wrote(book, lines)
 
     async def news(self, book: str) -> bytes:
         """Return what others wrote since the last time."""
         async with self._turn:
-            name, start = self._prefix + book.encode(), self._reading.start(book)
+            name, start = self._prefix + book.encode(), self._bookmark.start(book)
             found = await self._do(lambda client: client.getrange(name, start, -1))
-            return await asyncio.to_thread(self._reading.took, book, found) if found else b""
+            return await asyncio.to_thread(self._bookmark.took, book, found) if found else b""
 
     async def _do(self, command: Callable[[Client], Awaitable[Any]]) -> Any:
         try:
