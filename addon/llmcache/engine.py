@@ -165,12 +165,8 @@ class Engine:
 
     async def _decide(self, dialect: wire.Dialect, call: Call, control: Control) -> tuple[Outcome, Ticket | None]:
         question = self.rules.question.question(dialect, call)
-        if self.rules.question.strategy == "disabled":
-            return self._pass("strategy-disabled"), None
-        if not question:
-            return self._pass("no-question"), None
-        if self.rules.never_cache and (rule := self.rules.never_cache(question)):
-            return self._pass(f"never-cache-{rule}"), None
+        if reason := self._excluded(question):
+            return self._pass(reason), None
         identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace, control.lane))
         shown = self.rules.redactor.text(question, identity)
         prefix = self.rules.higress_prefix
@@ -183,8 +179,10 @@ class Engine:
         if isinstance(found, Hit) and found.kind == "exact" and found.entry.key != key and self.seal is None:
             found = replace(found, kind="scrubbed")
         if isinstance(found, Hit):
-            ticket = Ticket(dialect, call, key, identity, shown, "refresh", control)
-            return (found, None) if self.replaying else self._by_age(found, ticket)
+            late = None if self.replaying else overdue(found.entry, self.clock())
+            if late is None:
+                return found, None
+            return self._stale(found, late, Ticket(dialect, call, key, identity, shown, "refresh", control))
         ticket = Ticket(
             dialect, call, key, identity, shown, found, control, sequence=self._number(key, identity, found)
         )
@@ -193,6 +191,15 @@ class Engine:
         if self.similar and found in ("unknown", "no-cache") and shown and not control.exact:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket
+
+    def _excluded(self, question: str) -> str:
+        """Return why a call that asks *question* is not cached at all, or nothing."""
+        if self.rules.question.strategy == "disabled":
+            return "strategy-disabled"
+        if not question:
+            return "no-question"
+        rule = self.rules.never_cache(question) if self.rules.never_cache else ""
+        return f"never-cache-{rule}" if rule else ""
 
     def _number(self, key: str, identity: bytes, found: str) -> int:
         """Return which of several identical calls this is, in a run that records them; numbered as they arrive."""
@@ -231,11 +238,8 @@ class Engine:
         confirm = near.confirm and not (control.only_if_cached or control.no_store)
         return hit, replace(ticket, reason="confirm") if confirm else None
 
-    def _by_age(self, hit: Hit, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
-        """Serve a fresh answer, and a stale one as far as the rules allow; a ticket beside a hit is to refresh it."""
-        late = overdue(hit.entry, self.clock())
-        if late is None:
-            return hit, None
+    def _stale(self, hit: Hit, late: float, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
+        """Serve an answer that is *late* seconds stale as the rules allow; a ticket beside a hit is to refresh it."""
         left, stale = {"ttl": str(-int(late))}, self.rules.stale
         if late < stale.while_revalidate:
             wanted = not (ticket.control.only_if_cached or ticket.control.no_store)
