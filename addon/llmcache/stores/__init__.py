@@ -8,9 +8,12 @@ Drivers are imported by `build.open_store`, inside the arm that chose them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..chat import Entry
+
+if TYPE_CHECKING:  # it imports the formats of records
+    from .record import Row
 
 EVICTION = ("lru", "lfu", "fifo")
 """What goes first when a store is full: least recently used, least frequently used, oldest."""
@@ -58,6 +61,6 @@ class Seal(Protocol):
         """Return the entry that was stored for *identity*. Raises `ValueError` for anything else."""
 
 
-def is_over(entry: Entry, now: float) -> bool:
+def is_over(entry: Entry | Row, now: float) -> bool:
     """Whether *entry* has expired at *now*, Unix seconds; it is served until just before `expires`."""
     return entry.expires is not None and entry.expires <= now

@@ -23,7 +23,7 @@ from .cassette_name import by_likeness, candidates
 from .cassette_sides import Blobs
 from .cassette_write import write_whole
 from .lane import Lane
-from .record import Row
+from .record import Row, meets
 
 T = TypeVar("T")
 
@@ -168,8 +168,7 @@ class CassetteStore:
         """Return what is known of the live entries, newest first; see `MemoryStore.rows`."""
         chosen = await self._run(self._chosen, model, host, older_than)
         now = self._clock()
-        rows = (_row(held, head) for held, head in chosen if held.key.startswith(key) and not is_over(head, now))
-        return list(rows)[:limit]
+        return [row for _, row in chosen if row.key.startswith(key) and not is_over(row, now)][:limit]
 
     async def purge(
         self,
@@ -304,10 +303,10 @@ class CassetteStore:
         self._index.refresh()
         return list(self._index.newest_first())
 
-    def _chosen(self, model: str | None, host: str | None, older_than: float | None) -> list[tuple[Held, Entry]]:
+    def _chosen(self, model: str | None, host: str | None, older_than: float | None) -> list[tuple[Held, Row]]:
         now = self._clock()
-        heads = ((held, self._head(held)) for held in self._listed())
-        return [(held, head) for held, head in heads if head and _meets(held, head, model, host, older_than, now)]
+        rows = ((held, _row(held, head)) for held in self._listed() if (head := self._head(held)))
+        return [(held, row) for held, row in rows if meets(row, model, host, older_than, now)]
 
     def _head(self, held: Held) -> Entry | None:
         kept = self._parsed.get(held.path)
@@ -315,7 +314,7 @@ class CassetteStore:
 
     def _purge(self, model: str | None, host: str | None, older_than: float | None, expired: bool) -> int:
         now = self._clock()
-        chosen = [held for held, head in self._chosen(model, host, older_than) if not expired or is_over(head, now)]
+        chosen = [held for held, row in self._chosen(model, host, older_than) if not expired or is_over(row, now)]
         for held in chosen:
             self._remove(held)
         return len(chosen)
@@ -333,14 +332,6 @@ def _same(held: Held, entry: Entry) -> bool:
 
 def _size(entry: Entry) -> int:
     return len(entry.reply.body) + len(entry.request) + 16 * len(entry.reply.chunks)
-
-
-def _meets(held: Held, head: Entry, model: str | None, host: str | None, older_than: float | None, now: float) -> bool:
-    return (
-        (model is None or head.model == model)
-        and (host is None or head.host == host)
-        and (older_than is None or held.created < now - older_than)
-    )
 
 
 def _row(held: Held, head: Entry) -> Row:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ..chat import BackendError, Entry
 from . import EVICTION, is_over
-from .record import Row, size
+from .record import Row, meets, size
 
 BATCH = 64
 """Expired entries that a put removes at most."""
@@ -229,7 +229,7 @@ class MemoryStore:
             for held in self._newest_first()
             if not is_over(held.entry, now)
             and held.entry.key.startswith(key)
-            and _meets(held.entry, model, host, older_than, now)
+            and meets(held.entry, model, host, older_than, now)
         )
         return list(chosen)[:limit]
 
@@ -250,7 +250,7 @@ class MemoryStore:
         chosen = [
             held.entry.key
             for held in self._held.values()
-            if _meets(held.entry, model, host, older_than, now) and (not expired or is_over(held.entry, now))
+            if meets(held.entry, model, host, older_than, now) and (not expired or is_over(held.entry, now))
         ]
         for key in chosen:
             self._drop(key)
@@ -289,11 +289,3 @@ class MemoryStore:
         if len(self._deadlines) > 2 * len(self._held) + BATCH:
             self._deadlines = [(h.entry.expires, k) for k, h in self._held.items() if h.entry.expires is not None]
             heapq.heapify(self._deadlines)
-
-
-def _meets(entry: Entry, model: str | None, host: str | None, older_than: float | None, now: float) -> bool:
-    return (
-        (model is None or entry.model == model)
-        and (host is None or entry.host == host)
-        and (older_than is None or entry.created < now - older_than)
-    )

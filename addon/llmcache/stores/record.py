@@ -3,7 +3,8 @@
 Layout, big-endian: magic (7 bytes), format version (1), length of the head (4), length of the keyed request (4),
 the head (JSON), the keyed request, the reply's body, a BLAKE2b checksum (16) over everything before it.
 A record is right to the last bit or it is refused, so that no damage on a disk can become a wrong answer.
-It knows no store. Entry points: `pack`, `unpack`; `size` measures without packing, `Row` is a record in a listing.
+It knows no store. Entry points: `pack`, `unpack`; `size` measures without packing, `Row` is a record in a
+listing, which `meets` tells whether it was asked for.
 """
 
 from __future__ import annotations
@@ -74,6 +75,18 @@ class Row:
     """How often it was served since it was stored; may lag behind by some hits."""
     size: int
     """Bytes of the record."""
+
+
+def meets(one: Entry | Row, model: str | None, host: str | None, older_than: float | None, now: float) -> bool:
+    """Whether *one* is of *model* and *host*, and was recorded more than *older_than* seconds before *now*.
+
+    None asks nothing.
+    """
+    return (
+        (model is None or one.model == model)
+        and (host is None or one.host == host)
+        and (older_than is None or one.created < now - older_than)
+    )
 
 
 def pack(entry: Entry) -> bytes:

@@ -19,7 +19,7 @@ from ..addresses import Address
 from ..breaker import Breaker
 from ..chat import BackendError, Entry
 from . import is_over
-from .record import Row
+from .record import Row, meets
 from .redis_client import FAILURES, Client, connect
 from .redis_records import Listed, Records
 
@@ -90,7 +90,7 @@ class RedisStore:
     async def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first; entries that come meanwhile are not seen."""
         for listed in await self._listing():
-            if not _over(listed.row, self._clock()) and (entry := await self.get(listed.row.key)) is not None:
+            if not is_over(listed.row, self._clock()) and (entry := await self.get(listed.row.key)) is not None:
                 yield entry
 
     async def rows(
@@ -108,7 +108,7 @@ class RedisStore:
         """
         now = self._clock()
         found = [listed.row for listed in await self._listing(key)]
-        return [row for row in found if not _over(row, now) and _meets(row, model, host, older_than, now)][:limit]
+        return [row for row in found if not is_over(row, now) and meets(row, model, host, older_than, now)][:limit]
 
     async def purge(
         self,
@@ -127,7 +127,7 @@ class RedisStore:
         chosen = [
             listed.name
             for listed in await self._listing()
-            if _meets(listed.row, model, host, older_than, now) and (not expired or _over(listed.row, now))
+            if meets(listed.row, model, host, older_than, now) and (not expired or is_over(listed.row, now))
         ]
         removed = 0
         for at in range(0, len(chosen), BATCH):
@@ -330,15 +330,3 @@ def _worded(error: Exception) -> str:
 def _escaped(name: bytes) -> bytes:
     """Return *name* as a pattern that matches only itself."""
     return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", name)
-
-
-def _over(row: Row, now: float) -> bool:
-    return row.expires is not None and row.expires <= now
-
-
-def _meets(row: Row, model: str | None, host: str | None, older_than: float | None, now: float) -> bool:
-    return (
-        (model is None or row.model == model)
-        and (host is None or row.host == host)
-        and (older_than is None or row.created < now - older_than)
-    )
