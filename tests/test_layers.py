@@ -82,7 +82,7 @@ DRIVERS = {
     "stores.redis_client": {"redis"},
     "stores.redis_ledger": set(),
     "stores.redis_records": {"zstandard"},
-    "index.link": {"redis"},
+    "stores.redis_link": {"redis"},
     "index.pgvector": {"psycopg"},
     "index.tair": {"redis"},
     "index.graph": {"usearch"},

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from ..addresses import Address
 from ..chat import BackendError
 from ..stores.redis_client import Client
+from ..stores.redis_link import Link
 from . import Neighbor, Point
 from .door import Vector, of_unit_interval, ordered, sound, sound_points
-from .link import Link
 
 LINKED = 200
 """Candidates that an insertion keeps at hand: Redis' default."""

@@ -17,9 +17,9 @@ from redis.exceptions import ResponseError
 from ..addresses import Address
 from ..chat import BackendError
 from ..stores.redis_client import Client
+from ..stores.redis_link import Link
 from . import Neighbor, Point
 from .door import Vector, clipped, ordered, sound, sound_points
-from .link import Link
 
 EXPLORED = 200
 """Candidates that a search keeps at hand; Tair's default is 100, and the most is 1000."""

@@ -1,7 +1,6 @@
 """Entries in a Redis that many machines share; eviction is its own (`maxmemory-policy`), time to live is the entry's.
 
-A command that is given up (the caller's deadline) goes on by itself, so that its connection stays good.
-What the values look like is the business of *records*. All failures pass one door, and a breaker stands in it.
+What the values look like is the business of *records*; every command passes the door that `redis_link` is.
 Entry point: `RedisStore`.
 """
 
@@ -10,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -20,10 +19,9 @@ from ..breaker import Breaker
 from ..chat import BackendError, Entry
 from . import is_over
 from .record import Row, meets
-from .redis_client import FAILURES, Client, connect
+from .redis_client import Client
+from .redis_link import Link
 from .redis_records import Listed, Records
-
-T = TypeVar("T")
 
 CONNECTIONS = 64
 """Commands under way at once, and so connections, at the most; a thousand callers wait their turn."""
@@ -33,8 +31,6 @@ AT_ONCE = 16
 """Keys of a batch that a cluster is asked for at once."""
 LARGE = 250_000
 """Bytes above which packing and unpacking go to a thread: about a millisecond."""
-GOODBYE = 2.0
-"""Seconds that `close` gives to what was accepted."""
 
 
 class RedisStore:
@@ -48,22 +44,25 @@ class RedisStore:
         clock: Callable[[], float] = time.time,
         breaker: Callable[..., Breaker] = Breaker,
     ) -> None:
-        self._address, self._records, self._deadline, self._clock = address, records, deadline, clock
+        self._records, self._clock = records, clock
         self._name = f"redis store {address}"
-        self._breaker = breaker(self._name, self._probe)
-        self._client: Client = None
-        self._connecting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(CONNECTIONS)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
+        self._link = Link(
+            address,
+            self._name,
+            deadline / 2,
+            connections=CONNECTIONS,
+            probe=self._answers,
+            within=deadline,
+            breaker=breaker,
+        )
 
     def __repr__(self) -> str:
-        return f"<RedisStore {self._address}{', left alone' if self._breaker.is_open else ''}>"
+        return f"<RedisStore {self._link.address}{', left alone' if self._link.is_open else ''}>"
 
     @property
     def away(self) -> bool:
         """Whether the breaker is open."""
-        return self._breaker.is_open
+        return self._link.is_open
 
     def excludes(self, key: str) -> bool:  # noqa: ARG002 - the protocol
         """Nothing is known of a Redis without asking it."""
@@ -75,17 +74,20 @@ class RedisStore:
 
     async def get(self, key: str) -> Entry | None:
         """Return the entry, or None when it is unknown, expired or unreadable."""
-        entry = await self._do(self._get, key)
+        entry = await self._link.run(self._get, key, strict=True)
         return None if entry is None or is_over(entry, self._clock()) else entry
 
     async def put(self, entry: Entry) -> None:
         """Store the entry, replacing one of the same key."""
-        await self._do(self._put, entry)
+        try:
+            await self._link.run(self._put, entry)
+        except _Unpackable as error:
+            raise BackendError(f"{self._name}: {error}") from error
 
     async def delete(self, key: str) -> bool:
         """Remove the entry. Returns whether it was there."""
         there = await self.get(key) is not None
-        return bool(await self._do(self._unlink, self._records.names(key))) and there
+        return bool(await self._link.run(self._unlink, self._records.names(key))) and there
 
     async def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first; entries that come meanwhile are not seen."""
@@ -131,7 +133,7 @@ class RedisStore:
         ]
         removed = 0
         for at in range(0, len(chosen), BATCH):
-            removed += await self._do(self._unlink, chosen[at : at + BATCH])
+            removed += await self._link.run(self._unlink, chosen[at : at + BATCH])
         return removed
 
     async def totals(self) -> tuple[int, int]:
@@ -141,7 +143,7 @@ class RedisStore:
 
     async def publish(self, channel: bytes, message: bytes) -> None:
         """Tell *message* to all who listen to *channel*."""
-        await self._do(self._publish, channel, message)
+        await self._link.run(lambda client: client.publish(channel, message))
 
     def name(self, key: str) -> bytes:
         """Return where *key* is written."""
@@ -149,83 +151,23 @@ class RedisStore:
 
     async def run(self, *words: bytes | str | int) -> Any:
         """Send one command, its name a text, through the same door as all others; return the answer."""
-        return await self._do(self._run, words)
+        return await self._link.run(lambda client: client.execute_command(*words))
 
     async def close(self) -> None:
         """Finish what was accepted and let go of every connection. May be called twice."""
-        self._closed = True
-        await self._breaker.close()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=GOODBYE)
-        for task in self._tasks:
-            task.cancel()
-        client, self._client = self._client, None
-        if client is not None:
-            await asyncio.gather(client.aclose(), return_exceptions=True)
+        await self._link.close()
 
-    # The door: everything below runs in a task of its own, and no error leaves but as `BackendError`.
-
-    async def _do(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
-        if self._closed:
-            raise BackendError(f"{self._name}: is closed")
-        if self._breaker.is_open:
-            raise BackendError(f"{self._name}: is left alone until it answers: {self._breaker.reason}")
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        task: asyncio.Task[T] = loop.create_task(self._bounded(work, args))
-        self._tasks.add(task)
-        task.add_done_callback(self._settled)
-        try:
-            result = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if loop.time() - started > self._deadline / 2:  # else the caller went away, and it is not Redis' fault
-                self._breaker.failed("no answer within the deadline")
-            raise
-        except _Unpackable as error:
-            raise BackendError(f"{self._name}: {error}") from error
-        except FAILURES as error:
-            raise self._failed(error, work) from error
-        self._breaker.succeeded()
-        return result
-
-    async def _bounded(self, work: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-        async with self._slots, asyncio.timeout(self._address.timeout):
-            return await work(*args)
-
-    def _settled(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # of a command that was given up: nobody else asks
-
-    def _failed(self, error: Exception, work: Callable[..., Any]) -> BackendError:
-        # A server that refuses a write (full, read-only) still answers reads: it is no reason to leave it alone.
-        if not isinstance(error, ResponseError) or work == self._get:
-            self._breaker.failed(_worded(error))
-        return BackendError(f"{self._name}: {_worded(error)}")
-
-    async def _probe(self) -> None:
-        """Return when the server answers in time. Connecting may take longer than a call would wait for it."""
-        name = self._records.names("")[0]
-        async with asyncio.timeout(self._address.timeout):
-            await (await self._connected()).get(name)
-        async with asyncio.timeout(self._deadline):
-            await (await self._connected()).get(name)
-
-    async def _connected(self) -> Client:
-        if self._client is None:
-            async with self._connecting:
-                if self._client is None:
-                    self._client = await connect(self._address)
-        return self._client
+    async def _answers(self, client: Client) -> None:
+        await client.get(self._records.names("")[0])
 
     # Reading.
 
-    async def _get(self, key: str) -> Entry | None:
-        client, names = await self._connected(), self._records.names(key)
+    async def _get(self, client: Client, key: str) -> Entry | None:
+        names = self._records.names(key)
         if len(names) == 1:
             values = [await _value(client, names[0])]
         else:
-            values = await self._all("GET", names)
+            values = await self._all(client, "GET", names)
         for name, data in zip(names, values, strict=True):
             if data is not None and (entry := await self._decoded(key, name, data)) is not None:
                 return entry
@@ -236,16 +178,15 @@ class RedisStore:
             return await asyncio.to_thread(self._records.decode, key, name, data)
         return self._records.decode(key, name, data)
 
-    async def _all(self, command: str, names: Iterable[bytes], *args: Any) -> list[Any]:
+    async def _all(self, client: Client, command: str, names: Iterable[bytes], *args: Any) -> list[Any]:
         """Send *command* for each name at once and return the answers; a refusal stands for nothing."""
-        answers = await self._pipelined(command, names, args, strict=False)
+        answers = await self._pipelined(client, command, names, args, strict=False)
         return [None if isinstance(answer, Exception) else answer for answer in answers]
 
     async def _pipelined(
-        self, command: str, names: Iterable[bytes], args: tuple[Any, ...], *, strict: bool
+        self, client: Client, command: str, names: Iterable[bytes], args: tuple[Any, ...], *, strict: bool
     ) -> list[Any]:
-        client = await self._connected()
-        if self._address.kind != "cluster":
+        if self._link.address.kind != "cluster":
             async with client.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.execute_command(command, name, *args)
@@ -261,21 +202,20 @@ class RedisStore:
     async def _listing(self, key: str = "") -> list[Listed]:
         """Return what there is under keys that begin with *key*, newest first."""
         pattern = _escaped(self._records.names(key)[0]) + b"*"
-        names = list(await self._do(self._names, pattern))
+        names = list(await self._link.run(self._names, pattern))
         found: list[Listed] = []
         for at in range(0, len(names), BATCH):
-            found += await self._do(self._heads, names[at : at + BATCH])
+            found += await self._link.run(self._heads, names[at : at + BATCH])
         return sorted(found, key=lambda listed: (listed.row.created, listed.order), reverse=True)
 
-    async def _names(self, pattern: bytes) -> dict[bytes, None]:
+    async def _names(self, client: Client, pattern: bytes) -> dict[bytes, None]:
         """Return the names that match; SCAN may say one twice."""
-        client = await self._connected()
         return {name: None async for name in client.scan_iter(match=pattern, count=1000)}
 
-    async def _heads(self, names: list[bytes]) -> list[Listed]:
-        client, records = await self._connected(), self._records
-        heads = await self._all("GETRANGE", names, 0, records.head - 1)
-        lengths = await self._all("STRLEN", names)
+    async def _heads(self, client: Client, names: list[bytes]) -> list[Listed]:
+        records = self._records
+        heads = await self._all(client, "GETRANGE", names, 0, records.head - 1)
+        lengths = await self._all(client, "STRLEN", names)
         found = []
         for name, head, length in zip(names, heads, lengths, strict=True):
             if isinstance(head, bytes) and head and isinstance(length, int):
@@ -286,7 +226,7 @@ class RedisStore:
 
     # Writing.
 
-    async def _put(self, entry: Entry) -> None:
+    async def _put(self, client: Client, entry: Entry) -> None:
         try:
             if len(entry.reply.body) + len(entry.request) > LARGE:
                 data = await asyncio.to_thread(self._records.encode, entry)
@@ -295,17 +235,10 @@ class RedisStore:
         except ValueError as error:
             raise _Unpackable(str(error)) from error
         name = self._records.names(entry.key)[0]
-        client = await self._connected()
         await client.set(name, data, **self._records.life(entry, self._clock()))
 
-    async def _unlink(self, names: Iterable[bytes]) -> int:
-        return sum(await self._pipelined("UNLINK", names, (), strict=True))
-
-    async def _publish(self, channel: bytes, message: bytes) -> None:
-        await (await self._connected()).publish(channel, message)
-
-    async def _run(self, words: tuple[bytes | str | int, ...]) -> Any:
-        return await (await self._connected()).execute_command(*words)
+    async def _unlink(self, client: Client, names: Iterable[bytes]) -> int:
+        return sum(await self._pipelined(client, "UNLINK", names, (), strict=True))
 
 
 class _Unpackable(Exception):  # noqa: N818 - what happened to an entry, no error of Redis
@@ -319,12 +252,6 @@ async def _value(client: Client, name: bytes) -> Any:
         if str(error).startswith("WRONGTYPE"):  # a key of somebody else
             return None
         raise
-
-
-def _worded(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "took too long"
-    return str(error) or type(error).__name__
 
 
 def _escaped(name: bytes) -> bytes:

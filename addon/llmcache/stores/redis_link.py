@@ -1,4 +1,4 @@
-"""The way to a server that speaks the protocol of Redis, for an index: one client, a breaker, one kind of error.
+"""The door to a server that speaks the protocol of Redis: one client, a breaker, one kind of error.
 
 A command that is given up (the caller's deadline) goes on by itself, so that its connection stays good.
 It knows no command. Entry point: `Link`.
@@ -15,33 +15,62 @@ from redis.exceptions import ResponseError
 from ..addresses import Address
 from ..breaker import Breaker
 from ..chat import BackendError
-from ..stores.redis_client import FAILURES, Client, connect
+from .redis_client import FAILURES, Client, connect
 
 T = TypeVar("T")
 
 CONNECTIONS = 32
-"""Searches and writes under way at once, and so connections, at the most."""
+"""Commands under way at once, and so connections, at the most, where nothing else is said; others wait their turn."""
 GOODBYE = 2.0
 """Seconds that `close` gives to what was accepted."""
 
 
-class Link:
-    """The server at *address*; *name* begins every message; *patience*: seconds in which one that is well answers."""
+async def exists(client: Client) -> None:
+    """Ask for the least that every server answers."""
+    await client.execute_command("EXISTS", "aicache")
 
-    def __init__(self, address: Address, name: str, patience: float = 0.5) -> None:
-        self._address, self._name, self._patience = address, name, patience
-        self._breaker = Breaker(name, self._probe)
+
+class Link:
+    """The server at *address*; *name* begins every message; *patience*: seconds in which one that is well answers.
+
+    *breaker* makes what leaves it alone while it fails; *probe* then asks whether it answers again, and raises while
+    it does not. *within*: seconds for that once it is connected, which may take longer than a call would wait for.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        patience: float = 0.5,
+        *,
+        connections: int = CONNECTIONS,
+        probe: Callable[[Client], Awaitable[object]] = exists,
+        within: float | None = None,
+        breaker: Callable[..., Breaker] = Breaker,
+    ) -> None:
+        self.address = address
+        self._name, self._patience, self._asked, self._within = name, patience, probe, within
+        self._breaker = breaker(name, self._probe)
         self._client: Client = None
         self._connecting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._slots = asyncio.Semaphore(connections)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Link {self._address}{', left alone' if self._breaker.is_open else ''}>"
+        return f"<Link {self.address}{', left alone' if self.is_open else ''}>"
 
-    async def run(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Return what *work* makes of the client and *args*. Raises `BackendError`, and nothing else."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the server is left alone for now."""
+        return self._breaker.is_open
+
+    async def run(self, work: Callable[..., Awaitable[T]], *args: Any, strict: bool = False) -> T:
+        """Return what *work* makes of the client and *args*. Raises `BackendError`, and what *work* itself raises.
+
+        *strict*: even a server that answers with a refusal does not work. By itself it is well: one that is full or
+        read-only can still be read.
+        """
         if self._closed:
             raise BackendError(f"{self._name}: is closed")
         if self._breaker.is_open:
@@ -58,7 +87,7 @@ class Link:
                 self._breaker.failed("no answer within the deadline")
             raise
         except FAILURES as error:
-            if not isinstance(error, ResponseError):  # a server that refuses something is well
+            if strict or not isinstance(error, ResponseError):
                 self._breaker.failed(_worded(error))
             raise BackendError(f"{self._name}: {_worded(error)}") from error
         self._breaker.succeeded()
@@ -77,7 +106,7 @@ class Link:
             await asyncio.gather(client.aclose(), return_exceptions=True)
 
     async def _bounded(self, work: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-        async with self._slots, asyncio.timeout(self._address.timeout):
+        async with self._slots, asyncio.timeout(self.address.timeout):
             return await work(await self._connected(), *args)
 
     def _settled(self, task: asyncio.Task[Any]) -> None:
@@ -86,14 +115,18 @@ class Link:
             task.exception()  # of a command that was given up: nobody else asks
 
     async def _probe(self) -> None:
-        async with asyncio.timeout(self._address.timeout):
-            await (await self._connected()).execute_command("EXISTS", "aicache")
+        """Return when the server answers in time."""
+        async with asyncio.timeout(self.address.timeout):
+            await self._asked(await self._connected())
+        if self._within is not None:
+            async with asyncio.timeout(self._within):
+                await self._asked(await self._connected())
 
     async def _connected(self) -> Client:
         if self._client is None:
             async with self._connecting:
                 if self._client is None:
-                    self._client = await connect(self._address)
+                    self._client = await connect(self.address)
         return self._client
 
 
