@@ -12,7 +12,8 @@ from typing import Any
 from ..addresses import Address
 from ..chat import BackendError
 from ..ledger import MOST, Bookmark
-from .redis_client import FAILURES, Client, connect
+from .redis_client import Client
+from .redis_link import Link
 
 
 class RedisLedger:
@@ -21,8 +22,7 @@ class RedisLedger:
     def __init__(self, address: Address, prefix: bytes, deadline: float = 1.0) -> None:
         self._address, self._prefix, self._deadline = address, prefix, deadline
         self._bookmark = Bookmark()
-        self._client: Client = None
-        self._connecting = asyncio.Lock()
+        self._link = Link(address, repr(self), deadline / 2)
         self._turn = asyncio.Lock()
         """One at a time: what is read twice would count twice, and own lines not yet noted for those of others."""
 
@@ -47,17 +47,10 @@ class RedisLedger:
     async def _do(self, command: Callable[[Client], Awaitable[Any]]) -> Any:
         try:
             async with asyncio.timeout(self._deadline):
-                async with self._connecting:
-                    if self._client is None:
-                        self._client = await connect(self._address)
-                return await command(self._client)
+                return await self._link.run(command)
         except TimeoutError:
             raise BackendError(f"{self!r} took longer than {self._deadline:g} s") from None
-        except FAILURES as error:
-            raise BackendError(f"{self!r}: {error}") from error
 
     async def close(self) -> None:
         """Close the connections. May be called twice."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._link.close()
