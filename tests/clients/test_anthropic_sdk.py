@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.clients import Chat, Entrance, Sdk
-from support.proxy import ROOT, Mitmdump
+from support.clients import Chat
+from support.place import Place, shared_place
+from support.proxy import ROOT
 from support.refusing import Refusing, refusing
-from support.upstream import Asked, Script, Upstream
+from support.upstream import Asked, Script
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "anthropic"
 CASES = sorted(
@@ -44,19 +45,8 @@ def asking(case: str, **members: Any) -> dict[str, Any]:
     return {"model": "claude-sonnet-4-5", "max_tokens": 1024, "messages": messages, **members}
 
 
-class Place:
-    """A provider, a proxy before it, and the SDK."""
-
-    def __init__(self, upstream: Upstream, proxy: Mitmdump, sdk: Sdk) -> None:
-        self.upstream, self.proxy, self.sdk = upstream, proxy, sdk
-        self.entrance = Entrance("reverse", proxy.url)
-
-    def objects(self, call: dict[str, Any], method: str = "create", style: str = "sync") -> list[dict[str, Any]]:
-        """Return the SDK's objects once what it got is stored."""
-        stored = self.proxy.output.count("<< 200")
-        found = self.sdk.objects(self.entrance, Chat(call, method, style=style))
-        self.proxy.wait_for("<< 200", stored + 1)
-        return found
+class Asking(Place):
+    """A place that can tell how often its provider was asked."""
 
     def asked(self, call: dict[str, Any]) -> int:
         """Return how often the provider was asked it."""
@@ -64,20 +54,17 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     """One of each for all tests here."""
-    folder = tmp_path_factory.mktemp("proxy")
-    with Upstream(answer) as upstream, Mitmdump(folder, modes=(f"reverse:{upstream.url}",)) as proxy:
-        sdk = Sdk("anthropic", proxy.ca)
-        yield Place(upstream, proxy, sdk)
-        sdk.close()
+    with shared_place("anthropic", answer, tmp_path_factory.mktemp("proxy")) as found:
+        yield Asking(found, "create")
 
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("case", CASES)
 def test_the_sdk_gets_the_same_objects_from_the_recording_and_the_hit(
-    place: Place, case: str, stream: bool, style: str
+    place: Asking, case: str, stream: bool, style: str
 ) -> None:
     """Whatever is asked, the provider is asked once and the SDK cannot tell the second answer from the first."""
     call = asking(case, stream=stream)
@@ -89,7 +76,7 @@ def test_the_sdk_gets_the_same_objects_from_the_recording_and_the_hit(
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("first", ["create", "stream"])
-def test_the_other_form_is_the_same_message(place: Place, case: str, first: str, style: str) -> None:
+def test_the_other_form_is_the_same_message(place: Asking, case: str, first: str, style: str) -> None:
     """Recorded as JSON and asked for as a stream, or the other way round, the SDK builds the message recorded."""
     call = asking(case)
     recorded = place.objects(call, first, style)[0]
@@ -105,7 +92,7 @@ def bare(value: Any) -> Any:
     return [bare(member) for member in value] if isinstance(value, list) else value
 
 
-def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
+def test_structured_output_is_parsed_from_the_hit(place: Asking) -> None:
     """What the SDK asked for as an object is one, from the recording as from the hit."""
     call = asking("structured")
     recorded, hit = (place.objects(call, "parse") for _ in range(2))
@@ -115,7 +102,7 @@ def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_tokens_are_counted_once(place: Place, style: str) -> None:
+def test_tokens_are_counted_once(place: Asking, style: str) -> None:
     """`count_tokens` repeats most of all."""
     call = asking("count")
     del call["max_tokens"]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from llmcache.eventstream import parse
-from support.clients import Chat, Entrance, Sdk
-from support.proxy import ROOT, Mitmdump
+from support.clients import Chat
+from support.place import Place, shared_place
+from support.proxy import ROOT
 from support.refusing import Refusing, refusing
-from support.upstream import Asked, Script, Upstream
+from support.upstream import Asked, Script
 
 GOLDEN = ROOT / "tests" / "data" / "wire"
 CONVERSE = ["text", "tools", "thinking", "citations", "server-tool", "guardrail-trace"]
@@ -56,19 +57,8 @@ def asking(case: str) -> dict[str, Any]:
 CASES = [(case, "converse") for case in CONVERSE] + [(case, "invoke_model") for case in INVOKE]
 
 
-class Place:
-    """A provider, a proxy before it, and the SDK."""
-
-    def __init__(self, upstream: Upstream, proxy: Mitmdump, sdk: Sdk) -> None:
-        self.upstream, self.proxy, self.sdk = upstream, proxy, sdk
-        self.entrance = Entrance("reverse", proxy.url)
-
-    def objects(self, call: dict[str, Any], method: str, key: str = "AKIATEST") -> list[Any]:
-        """Return the SDK's objects once what it got is stored."""
-        stored = self.proxy.output.count("<< 200")
-        found = self.sdk.objects(self.entrance, Chat(call, method, key=key))
-        self.proxy.wait_for("<< 200", stored + 1)
-        return found
+class Asking(Place):
+    """A place that can tell how often its provider was asked."""
 
     def asked(self, call: dict[str, Any]) -> int:
         """Return how often the provider was asked it."""
@@ -77,19 +67,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     """One of each for all tests here."""
-    folder = tmp_path_factory.mktemp("proxy")
-    with Upstream(answer) as upstream, Mitmdump(folder, modes=(f"reverse:{upstream.url}",)) as proxy:
-        sdk = Sdk("boto3", proxy.ca)
-        yield Place(upstream, proxy, sdk)
-        sdk.close()
+    with shared_place("boto3", answer, tmp_path_factory.mktemp("proxy")) as found:
+        yield Asking(found, key="AKIATEST")
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize(("case", "method"), CASES)
 def test_boto3_gets_the_same_objects_from_the_recording_and_the_hit(
-    place: Place, case: str, method: str, streamed: bool
+    place: Asking, case: str, method: str, streamed: bool
 ) -> None:
     """Whatever is asked, the provider is asked once and boto3 cannot tell the second answer from the first."""
     call, method = asking(case), STREAMING[method] if streamed else method
@@ -100,7 +87,7 @@ def test_boto3_gets_the_same_objects_from_the_recording_and_the_hit(
 
 @pytest.mark.parametrize("first", ["json", "stream"])
 @pytest.mark.parametrize(("case", "method"), CASES)
-def test_the_other_form_says_the_same(place: Place, case: str, method: str, first: str) -> None:
+def test_the_other_form_says_the_same(place: Asking, case: str, method: str, first: str) -> None:
     """Recorded whole and asked for as a stream, or the other way round, boto3 reads what was recorded."""
     call = asking(case)
     forms = {"json": method, "stream": STREAMING[method]}
@@ -137,18 +124,18 @@ def walk(value: Any, found: dict[str, Any]) -> None:
             walk(member, found)
 
 
-def test_a_signature_is_no_identity_and_a_key_is(place: Place) -> None:
+def test_a_signature_is_no_identity_and_a_key_is(place: Asking) -> None:
     """Each request is signed anew and hits; another access key asks anew; bearer keys are kept apart as well."""
     call = asking("text")
     for times, key in enumerate(["AKIAONE", "AKIATWO", "bearer one", "bearer two"], 1):
-        recorded = place.objects(call, "converse", key)
-        assert recorded == place.objects(call, "converse", key)
+        recorded = place.objects(call, "converse", key=key)
+        assert recorded == place.objects(call, "converse", key=key)
         assert place.asked(call) == times
     signatures = [asked.headers["authorization"] for asked in place.upstream.calls[-4:]]
     assert [each.partition(" ")[0] for each in signatures] == ["AWS4-HMAC-SHA256"] * 2 + ["Bearer"] * 2
 
 
-def test_vectors_are_asked_for_once(place: Place) -> None:
+def test_vectors_are_asked_for_once(place: Asking) -> None:
     """Embeddings by invoke repeat most of all."""
     call = {"modelId": "amazon.titan-embed-text-v2:0", "body": {"inputText": f"case {next(FRESH)}"}}
     recorded = place.objects(call, "invoke_model")

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from support.clients import Chat, Entrance, Sdk
-from support.proxy import Mitmdump
-from support.upstream import Asked, Script, Upstream
+from support.place import Place, Shared, shared_place
+from support.proxy import ROOT
+from support.upstream import Asked, Script
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "cohere"
 CASES = sorted(path.name.removesuffix(".response.json") for path in GOLDEN.glob("*.response.json"))
@@ -37,36 +36,17 @@ def answer(asked: Asked) -> Script:
     )
 
 
-class Place:
-    """A provider, a proxy before it, and the SDK."""
-
-    def __init__(self, upstream: Upstream, proxy: Mitmdump, sdk: Sdk) -> None:
-        self.upstream, self.proxy, self.sdk = upstream, proxy, sdk
-        self.entrance = Entrance("reverse", proxy.url)
-
-    def objects(self, call: dict[str, Any], method: str, style: str = "sync") -> list[dict[str, Any]]:
-        """Return the SDK's objects once what it got is stored."""
-        answered = self.proxy.output.count("<< 200")
-        found = self.sdk.objects(self.entrance, Chat(call, method, style=style))
-        self.proxy.wait_for("<< 200", answered + 1)
-        return found
-
-
 @pytest.fixture
-def place(shared: tuple[Upstream, Mitmdump, Sdk]) -> Place:
+def place(shared: Shared) -> Place:
     """What all tests here share, with nothing asked yet."""
-    shared[0].calls.clear()
-    return Place(*shared)
+    return Place(shared)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Upstream, Mitmdump, Sdk]]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """One provider, one proxy and one SDK."""
-    folder = tmp_path_factory.mktemp("proxy")
-    with Upstream(answer) as upstream, Mitmdump(folder, modes=(f"reverse:{upstream.url}",)) as proxy:
-        sdk = Sdk("cohere", proxy.ca)
-        yield upstream, proxy, sdk
-        sdk.close()
+    with shared_place("cohere", answer, tmp_path_factory.mktemp("proxy")) as found:
+        yield found
 
 
 def asking(case: str) -> dict[str, Any]:

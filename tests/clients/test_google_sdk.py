@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.clients import Chat, Entrance, Sdk
-from support.proxy import ROOT, Mitmdump
+from support.clients import Chat
+from support.place import Place, shared_place
+from support.proxy import ROOT
 from support.refusing import Refusing, refusing
-from support.upstream import Asked, Script, Upstream
+from support.upstream import Asked, Script
 
 GOLDEN = ROOT / "tests" / "data" / "wire" / "google"
 CASES = ["text", "thinking-and-calls", "code-grounding-logprobs"]
@@ -53,19 +54,8 @@ def asking(case: str, **members: Any) -> dict[str, Any]:
     return {"model": MODEL, "contents": f"{case} {next(FRESH)}", **members}
 
 
-class Place:
-    """A provider, a proxy before it, and the SDK."""
-
-    def __init__(self, upstream: Upstream, proxy: Mitmdump, sdk: Sdk) -> None:
-        self.upstream, self.proxy, self.sdk = upstream, proxy, sdk
-        self.entrance = Entrance("reverse", proxy.url)
-
-    def objects(self, call: dict[str, Any], method: str, style: str = "sync") -> list[dict[str, Any]]:
-        """Return the SDK's objects once what it got is stored."""
-        stored = self.proxy.output.count("<< 200")
-        found = self.sdk.objects(self.entrance, Chat(call, method, key="AIzaTest", style=style))
-        self.proxy.wait_for("<< 200", stored + 1)
-        return found
+class Asking(Place):
+    """A place that can tell how often its provider was asked."""
 
     def plain(self, call: dict[str, Any], query: str = "") -> tuple[str, bytes]:
         """Return our word on a stream that is asked for without an SDK, and its body."""
@@ -84,20 +74,17 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     """One of each for all tests here."""
-    folder = tmp_path_factory.mktemp("proxy")
-    with Upstream(answer) as upstream, Mitmdump(folder, modes=(f"reverse:{upstream.url}",)) as proxy:
-        sdk = Sdk("google", proxy.ca)
-        yield Place(upstream, proxy, sdk)
-        sdk.close()
+    with shared_place("google", answer, tmp_path_factory.mktemp("proxy")) as found:
+        yield Asking(found, key="AIzaTest")
 
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("method", ["generate", "stream"])
 @pytest.mark.parametrize("case", CASES)
 def test_the_sdk_gets_the_same_objects_from_the_recording_and_the_hit(
-    place: Place, case: str, method: str, style: str
+    place: Asking, case: str, method: str, style: str
 ) -> None:
     """Whatever is asked, the provider is asked once and the SDK cannot tell the second answer from the first."""
     call = asking(case)
@@ -108,7 +95,7 @@ def test_the_sdk_gets_the_same_objects_from_the_recording_and_the_hit(
 
 @pytest.mark.parametrize("first", ["generate", "stream"])
 @pytest.mark.parametrize("case", CASES)
-def test_the_other_form_says_the_same(place: Place, case: str, first: str) -> None:
+def test_the_other_form_says_the_same(place: Asking, case: str, first: str) -> None:
     """Recorded as JSON and asked for as a stream, or the other way round, the SDK's chunks say what was recorded."""
     call = asking(case)
     recorded = place.objects(call, first)
@@ -131,7 +118,7 @@ def told(chunks: list[dict[str, Any]]) -> dict[str, Any]:
     return said | {name: last[name] for name in ("finish_reason", "finish_message", "grounding_metadata")}
 
 
-def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
+def test_structured_output_is_parsed_from_the_hit(place: Asking) -> None:
     """What the SDK asked for as an object is one, from the recording as from the hit."""
     call = asking("structured")
     recorded, hit = (place.objects(call, "parse") for _ in range(2))
@@ -141,7 +128,7 @@ def test_structured_output_is_parsed_from_the_hit(place: Place) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_vectors_and_counts_are_asked_for_once(place: Place, style: str) -> None:
+def test_vectors_and_counts_are_asked_for_once(place: Asking, style: str) -> None:
     """Embeddings and token counts repeat most of all."""
     for method, call in (("embed", asking("embed")), ("count", asking("count"))):
         recorded = place.objects(call, method, style)
@@ -149,7 +136,7 @@ def test_vectors_and_counts_are_asked_for_once(place: Place, style: str) -> None
         assert place.asked(call) == 1
 
 
-def test_one_recording_answers_all_three_forms(place: Place) -> None:
+def test_one_recording_answers_all_three_forms(place: Asking) -> None:
     """What the SDK recorded as events comes as a JSON array to who asks without `alt=sse`."""
     call = asking("text")
     events = place.objects(call, "stream")
@@ -160,7 +147,7 @@ def test_one_recording_answers_all_three_forms(place: Place) -> None:
     assert place.asked(call) == 1
 
 
-def test_an_array_is_recorded_while_it_flows(place: Place) -> None:
+def test_an_array_is_recorded_while_it_flows(place: Asking) -> None:
     """A streamed array calls itself JSON; it is recorded, comes back byte for byte, and answers the SDK too."""
     call = asking("text")
     status, recorded = place.plain(call)
