@@ -74,13 +74,14 @@ class CassetteStore:
     def peek(self, key: str) -> Entry | None:
         """Return the entry if it is parsed and its file is as it was."""
         held = self._index.found(key)
-        return self._at_hand(held) if held else None
+        return self.ready(held) if held else None
 
     def excludes(self, key: str) -> bool:  # noqa: ARG002 - the protocol
         """Return False: another process may record into the folder at any time."""
         return False
 
-    def _at_hand(self, held: Held) -> Entry | None:
+    def ready(self, held: Held) -> Entry | None:
+        """Return the recording if it is parsed and its file is as it was."""
         kept = self._parsed.get(held.path)
         if kept is None:
             return None
@@ -106,10 +107,6 @@ class CassetteStore:
     def kin(self, entry: Entry) -> list[Held]:
         """Return the recordings that are of the call of *entry*, by the rules too."""
         return list(self._index.keys.get(self._scrub(entry.request) or entry.key, ()))
-
-    def ready(self, held: Held) -> Entry | None:
-        """Return the recording if it is parsed and its file is as it was."""
-        return self._at_hand(held)
 
     async def load(self, held: Held) -> Entry | None:
         """Return the recording, None when it is gone or has expired."""
@@ -227,7 +224,7 @@ class CassetteStore:
         return [entry for entry in found if entry is not None and not is_over(entry, self._clock())]
 
     def _load(self, held: Held) -> Entry | None:
-        if (entry := self._at_hand(held)) is None and (entry := self._index.load(held)) is not None:
+        if (entry := self.ready(held)) is None and (entry := self._index.load(held)) is not None:
             self._keep(self._index.files[held.path], entry)
         return entry
 
