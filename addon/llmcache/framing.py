@@ -34,7 +34,7 @@ class Event(NamedTuple):
     start: int = 0
     """Offset of the event's first line in the stream (comments before it are not part of it)."""
     end: int = 0
-    """Offset behind the event's last line end."""
+    """Offset behind the event's last line end; before its LF where a chunk ends between CR and LF: no event waits."""
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same, wherever in a stream."""
