@@ -16,6 +16,7 @@ from typing import assert_never
 from weakref import WeakKeyDictionary
 
 import aicache_flows as flows
+from aicache_rest import Resting
 from llmcache import config, status, wire
 from llmcache.build import build_engine
 from llmcache.capture import Tee, collected
@@ -53,6 +54,7 @@ class AiCache:
         self.settings: config.Config | None = None
         self.engine: Engine | None = None
         self._started = False
+        self._resting: Resting | None = None
         self._lane = ""
         """Of calls that name none: set by a call to `flows.OUR_NAME`."""
         self._ready = asyncio.Event()
@@ -72,16 +74,21 @@ class AiCache:
         )
 
     def configure(self, updated: set[str]) -> None:
-        """Read the settings anew when one of the options changed.
+        """Take note of changed options. Raises `OptionsError` for wrong ones, which leaves the settings alone."""
+        if self._resting:
+            self._resting.wake(updated)
+        if "termlog_verbosity" in updated:
+            calls_log.setLevel(LEVELS.get(ctx.options.termlog_verbosity, logging.INFO))
+        if updated & OPTIONS:
+            self._configure()
+
+    def _configure(self) -> None:
+        """Read the settings anew.
 
         Every problem is one message: at the start an error in the log, which ends mitmproxy with exit code 1 (it would
-        print a raised one with its stack); later an `OptionsError`, which leaves the settings as they were.
+        print a raised one with its stack); later an `OptionsError`.
         """
         options = ctx.options
-        if "termlog_verbosity" in updated:
-            calls_log.setLevel(LEVELS.get(options.termlog_verbosity, logging.INFO))
-        if not updated & OPTIONS:
-            return
         path = options.aicache_config or (str(SHIPPED_CONFIG) if SHIPPED_CONFIG.exists() else None)
         given = {"mode": options.aicache_mode, "store": options.aicache_store}
         try:
@@ -116,6 +123,9 @@ class AiCache:
             return
         if self.settings:
             self._open()
+        if self.engine:
+            self._resting = Resting(ctx.master.addons, ctx.options)
+            self._resting.begin()
 
     def _open(self, before: config.Config | None = None) -> None:
         """Make the engine that the settings describe; one that was running *before* stores what it has and closes."""
@@ -301,6 +311,9 @@ class AiCache:
 
     def done(self) -> Awaitable[None] | None:
         """Store what was accepted. Returns a task: mitmproxy awaits it, or lets it run on after a reload."""
+        if self._resting:
+            self._resting.end()
+            self._resting = None
         if self.engine is None:
             return None
         engine, self.engine = self.engine, None
