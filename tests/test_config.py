@@ -385,6 +385,13 @@ def test_credentials_are_not_shown(read):
             ["in a password"],
             id="postgres-password",
         ),
+        pytest.param(
+            VECTOR.replace("qdrant, serviceName: q.dns", "redis, url: 'redis://h', engine: query, quantization: int8")
+            + EMBEDDING,
+            "1: vector.quantization",
+            ["vectorSets"],
+            id="quantized-query",
+        ),
         pytest.param(VECTOR.replace("0.9", "high") + EMBEDDING, "1: vector.threshold", ["`high`"], id="threshold-word"),
         pytest.param(
             VECTOR.replace("0.9", ".nan") + EMBEDDING, "1: vector.threshold", ["no number"], id="threshold-nan"

@@ -84,6 +84,7 @@ DRIVERS = {
     "stores.redis_records": {"zstandard"},
     "stores.redis_link": {"redis"},
     "index.pgvector": {"psycopg"},
+    "index.redis_query": {"redis"},
     "index.tair": {"redis"},
     "index.graph": {"usearch"},
     "sealing": {"cryptography", "zstandard"},

@@ -189,7 +189,13 @@ def open_index(settings: config.Config) -> Index:
 
             address = vector.address or settings.cache.address
             assert address is not None
-            return RedisIndex(address, prefix(settings), vector.quantization)
+            return RedisIndex(
+                address,
+                prefix(settings),
+                vector.quantization,
+                engine=vector.engine,
+                name=vector.collection_id,
+            )
         case "tair":
             from .index.tair import NAME, TairIndex  # noqa: PLC0415 - see the module's docstring
 

@@ -40,8 +40,10 @@ class Vector:
     over HTTP, instead of its host and port."""
     address: Address | None = field(default=None, repr=False)
     """Where the Redis or Tair is; None for other indexes, and where it is the one of the cache."""
+    engine: str = "auto"
+    """What searches a Redis: `vectorSets`, `query` (`FT.*`), or `auto` for the first of them that the server has."""
     quantization: str = "none"
-    """How exactly a Redis keeps the numbers: `none` (as they are), `int8` or `binary`."""
+    """How exactly the vector sets of a Redis keep the numbers: `none` (as they are), `int8` or `binary`."""
     es_username: str = ""
     es_password: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)
@@ -69,6 +71,7 @@ def read_vector(block: Section, *, higress: bool = False, shared: bool = False) 
         timeout=block.read("timeout", 0, whole()) or MILLISECONDS,
         threshold=block.read("threshold", None, number),
         threshold_relation=block.read("thresholdRelation", "lt", choice("lt", "lte", "gt", "gte")),
+        engine=block.read("engine", "auto", choice("auto", "vectorSets", "query")),
         quantization=block.read("quantization", "none", choice("none", "int8", "binary")),
         es_username=block.read("esUsername", "", text),
         es_password=block.read("esPassword", "", text),
@@ -83,6 +86,8 @@ def read_vector(block: Section, *, higress: bool = False, shared: bool = False) 
 def _with_place(block: Section, vector: Vector, *, shared: bool) -> Vector:
     """Read `url`, and note a place that is missing."""
     at = vector.service_host or vector.service_name
+    if vector.engine == "query" and vector.quantization != "none":
+        block.problem("quantization", "is that of vector sets; leave it out, or write `engine: vectorSets`")
     match vector.type:
         case "redis" | "tair":
             port = vector.service_port if block.has("servicePort") else PORT

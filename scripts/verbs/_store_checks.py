@@ -29,7 +29,9 @@ SKEW = 5.0
 """Seconds by which two clocks may differ."""
 ROOM = 1_000_000_000
 """Bytes of free disk below which it gets tight."""
-SETS_FROM = "vector.type redis needs Redis 8 (vector sets); another: vector.type local"
+SEARCHED_BY = {"vectorSets": ("VSIM",), "query": ("FT.SEARCH",), "auto": ("VSIM", "FT.SEARCH")}
+"""What `vector.engine` needs of a Redis: one of these commands."""
+SETS_FROM = "vector.type redis needs Redis 8 (vector sets) or a query engine (Redis Stack); another: vector.type local"
 
 
 async def store(settings: config.Config) -> list[Check]:
@@ -150,9 +152,10 @@ async def _told(what: str, client: Any, settings: config.Config) -> list[Check]:
         found = f"the Redis' clock differs from ours by {skew:+.0f} s, so that entries expire early or late"
         checks.append(Check("clock", WARNING, found, "let both follow a time server"))
     if settings.enable_semantic_cache and settings.vector and settings.vector.type == "redis":
-        known = await client.execute_command("COMMAND", "INFO", "VSIM")
-        if not any(known.values() if isinstance(known, dict) else known):
-            checks.append(Check("index", FAILED, f"Redis {version} has no vector sets", SETS_FROM))
+        commands = SEARCHED_BY[settings.vector.engine]
+        # Under a name of its own, for the driver cannot read that a command is not there.
+        if not any(await client.execute_command("COMMAND INFO", *commands)):
+            checks.append(Check("index", FAILED, f"Redis {version} does not know {' or '.join(commands)}", SETS_FROM))
     return checks
 
 

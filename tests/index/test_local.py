@@ -272,6 +272,7 @@ async def test_the_file_lies_beside_the_store(tmp_path):
     [
         ("type: usearch", "<LocalIndex in memory"),
         ("type: redis, url: 'redis://h'", "<RedisIndex <Link redis://h:6379"),
+        ("type: redis, url: 'redis://h', engine: query, collectionID: c", "<RedisIndex <Link redis://h:6379"),
         ("type: tair, serviceHost: h, collectionID: c", "<TairIndex c of <Link redis://h:6379"),
         ("type: pgvector, url: 'postgresql://h/d', collectionID: c", "<PgvectorIndex pgvector index c"),
     ],

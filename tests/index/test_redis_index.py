@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 from llmcache.addresses import Address, parse_url
 from llmcache.chat import BackendError
-from llmcache.index.redis import QUANTIZATIONS, RedisIndex
+from llmcache.index.redis import RedisIndex
+from llmcache.index.redis_sets import QUANTIZATIONS
 from support.absent import missing
 from support.indexes import NOW, Clock, expected, point, vectors
 from support.redis_server import Server, binary, cluster
@@ -91,15 +92,24 @@ async def test_elements_of_others_are_passed_over(server):
         assert [near.key for near in await index.nearest(A, other, 5)] == [f"{1:032x}"]
 
 
-async def test_a_redis_without_vector_sets_says_what_to_do(tmp_path):
-    """A Redis 7 gives an error that names the choices, for reading and for writing."""
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("auto", r"neither vector sets, which came with Redis 8, nor the query engine.*local, pgvector"),
+        ("query", r"does not know the commands of the `vector\.engine` that is set; leave it out.*local, pgvector"),
+        ("vectorSets", r"does not know the commands of the `vector\.engine` that is set; leave it out"),
+    ],
+)
+async def test_a_redis_without_vectors_says_what_to_do(tmp_path, engine, message):
+    """A Redis 7 gives an error that names the choices, for reading, writing and forgetting."""
     program = binary("redis7") or missing("a Redis 7")
     with Server(tmp_path / "redis", program=program) as old:
         if b"redis_version:7" not in old.command("INFO", "server"):
             missing("a Redis 7")
-        async with opened(parse_url(old.url)) as index:
-            for work in (index.add(A, [point(1, vectors(1)[0])]), index.nearest(A, vectors(1)[0], 1)):
-                with pytest.raises(BackendError, match=r"no vector sets, which came with Redis 8.*local, pgvector"):
+        async with opened(parse_url(old.url), engine=engine) as index:
+            [vector] = vectors(1)
+            for work in (index.add(A, [point(1, vector)]), index.nearest(A, vector, 1), index.remove(A, ["0"])):
+                with pytest.raises(BackendError, match=message):
                     await work
 
 

