@@ -105,9 +105,17 @@ def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _counted_last(chunks: list[dict[str, Any]]) -> bool:
-    """Whether usage came once and last: Cerebras behind Hugging Face's router and llama-box send no `[DONE]` after."""
+    """Whether usage came last: once (Cerebras behind Hugging Face's router, llama-box), or where the answer ends.
+
+    Those send no `[DONE]` after it; neither does Perplexity, which counts in every chunk.
+    """
     counted = [isinstance(chunk.get("usage"), dict) for chunk in chunks]
-    return sum(counted) == 1 and counted[-1]
+    return any(counted[-1:]) and (sum(counted) == 1 or _ends(chunks[-1]))
+
+
+def _ends(chunk: dict[str, Any]) -> bool:
+    choices = chunk.get("choices")
+    return isinstance(choices, list) and any(isinstance(each, dict) and each.get("finish_reason") for each in choices)
 
 
 def _failed(chunk: dict[str, Any]) -> bool:

@@ -115,7 +115,8 @@ def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
     parts = [part for each in slices for part in _dicts(_member(each, "content").get("parts"))]
     if not any(_has_substance(part) for part in parts):
         return "empty"
-    calls = [call for part in parts if (call := _member(part, "functionCall"))]
+    # An empty call counts: it closes one whose arguments came in pieces.
+    calls = [call for part in parts if isinstance(call := part.get("functionCall"), dict)]
     return "tool-arguments" if calls and not _callable(calls) else ""
 
 
