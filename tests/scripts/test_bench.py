@@ -43,7 +43,9 @@ def test_recordings_are_compared_with_sqlite(wanted: tables.Wanted, capsys: pyte
     assert "cassette" in shown
 
 
-STREAMED = sorted({case.dialect.NAME for case in golden.cases()})
+REPEATS = {"cohere-v1"}
+"""Dialects whose last event repeats the answer in a way that is not lengthened."""
+STREAMED = sorted({case.dialect.NAME for case in golden.cases()} - REPEATS)
 
 
 @pytest.mark.parametrize("name", STREAMED)

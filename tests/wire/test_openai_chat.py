@@ -225,3 +225,14 @@ def test_a_refusal_looks_like_openais_errors() -> None:
     assert found == {
         "error": {"message": "nothing recorded", "type": "aicache_refusal", "param": None, "code": "aicache_miss"}
     }
+
+
+def test_vertex_has_one_path_for_chats_and_fill_ins() -> None:
+    """On Vertex the path names the model, both verbs ask the same, and a body without messages fills in."""
+    where = "/v1/projects/p/locations/l/publishers/mistralai/models/codestral%402"
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    whole, streamed = (understood(chat, path=where + verb) for verb in (":rawPredict", ":streamRawPredict"))
+    assert (whole.model, whole.path) == ("codestral@2", where + ":rawPredict") == (streamed.model, streamed.path)
+    assert openai_chat.question(whole) == "Hi"
+    assert openai_chat.question(understood({"prompt": "def f("}, path=where + ":rawPredict")) == "def f("
+    assert Bypass("no-prompt") == openai_chat.call(request({"document": {}}, path=where + ":rawPredict"))

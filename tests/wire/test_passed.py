@@ -15,8 +15,6 @@ WORDS = {
     "/v1/videos": "videos",
     "/v1/agents": "agents",
     "/v1/complete": "legacy",
-    "/v1/chat": "legacy",
-    "/v1/generate": "legacy",
     "/app/v1/chat": "",
     "/v1/chat/completions/chatcmpl-1": "",
     "/v1/models": "",

@@ -16,6 +16,7 @@ from . import (
     bedrock_converse,
     bedrock_invoke,
     cohere,
+    cohere_v1,
     completions,
     dashscope,
     google,
@@ -80,6 +81,7 @@ DIALECTS: tuple[Dialect, ...] = (
     bedrock_converse,
     bedrock_invoke,
     cohere,
+    cohere_v1,
     dashscope,
 )
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import unquote
 
 from .. import framing, jsontext
 from ..chat import Bypass, Call, Form, Headers, Incomplete, Lossy, Reply, Request, Verdict, WireError
-from . import http
+from . import http, vertex
 from .anthropic_assemble import Payload, assemble
 from .anthropic_explode import explode
 from .anthropic_verdict import judge_body, judge_events
@@ -43,9 +42,10 @@ MEANINGFUL = frozenset(
 )
 """Headers that change the answer."""
 
-VERTEX = "/publishers/anthropic/models/"
-STREAMED, WHOLE = ":streamRawPredict", ":rawPredict"
-COUNT = f"{VERTEX}count-tokens{WHOLE}"
+PUBLISHERS = frozenset({"anthropic"})
+"""Who publishes these models on Vertex."""
+
+COUNT = f"/publishers/anthropic/models/count-tokens{vertex.WHOLE}"
 """Where Vertex counts tokens: no model, another dialect."""
 
 _OK = 200
@@ -53,9 +53,9 @@ _OK = 200
 
 def matches(method: str, path: str) -> bool:
     """Whether this is a POST to `.../v1/messages` or Vertex' `...:rawPredict`, or anything about message batches."""
-    if method == "POST" and path.endswith(("/v1/messages", WHOLE, STREAMED)):
-        return path.endswith("/v1/messages") or (VERTEX in path and not path.endswith(COUNT))
-    return _is_batch(path)
+    if method == "POST" and path.endswith("/v1/messages"):
+        return True
+    return _is_batch(path) or (method == "POST" and vertex.is_raw(path, PUBLISHERS) and not path.endswith(COUNT))
 
 
 def call(request: Request) -> Call | Bypass:
@@ -73,10 +73,9 @@ def call(request: Request) -> Call | Bypass:
     return Call(
         dialect=NAME,
         request=request,
-        model=_model(request.path, body),
-        # Vertex' two verbs are answered alike: the body says whether the answer is a stream.
+        model=vertex.model(request.path) or (body["model"] if isinstance(body.get("model"), str) else ""),
         form=Form("sse" if body.get("stream") else "json"),
-        path=request.path.removesuffix(STREAMED) + WHOLE if request.path.endswith(STREAMED) else request.path,
+        path=vertex.plain(request.path),
         query=http.query(request),
         headers=meaningful(request.headers),
         content=sealed({key: value for key, value in body.items() if key not in DENIED}),
@@ -191,12 +190,6 @@ def _without_token(server: Any) -> Any:
 
 def _is_batch(path: str) -> bool:
     return "/v1/messages/batches" in path
-
-
-def _model(path: str, body: dict[str, Any]) -> str:
-    if VERTEX in path:
-        return unquote(path.partition(VERTEX)[2]).rpartition(":")[0]
-    return body["model"] if isinstance(body.get("model"), str) else ""
 
 
 def _is_message(value: Any) -> bool:

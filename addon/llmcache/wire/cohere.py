@@ -1,8 +1,8 @@
 """Cohere's API: chat (v2) in both forms, and embeddings, reranking and tokens (v1 and v2), which are JSON only.
 
 The verbs of a dialect; the work on chat streams is done by `cohere_events`.
-The legacy chat and generate of v1 are not here: they are passed through.
-Reranking of v1 has the form that others share (`single`). Source: Cohere, "API reference", v2 Chat, Embed, Rerank.
+Chat and generate of v1 are `cohere_v1`; its reranking has the form that others share (`single`).
+Source: Cohere, "API reference", v2 Chat, Embed, Rerank.
 """
 
 from __future__ import annotations

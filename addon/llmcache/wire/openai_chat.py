@@ -3,7 +3,7 @@
 The verbs of a dialect: what is a call, what does it ask, when is its reply good, how is it written in another form.
 The work on replies is done by `chat_verdict`, `chat_assemble` and `chat_explode`; nothing here does I/O.
 Source: OpenAI, "Create chat completion"; Azure OpenAI, "REST API reference"; Mistral, "FIM" and "Agents Completion";
-the compatible providers' pages.
+Google Cloud, "Mistral AI models"; the compatible providers' pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
-from . import chat_verdict, http
+from . import chat_verdict, http, vertex
 from .chat_assemble import DONE, assemble, payload
 from .chat_explode import explode
 
@@ -55,10 +55,15 @@ USAGE = frozenset({"usage"})
 FILL = "/fim/completions"
 """Where Mistral fills in the middle of a code: a prompt and a suffix, answered like a chat."""
 
+PUBLISHERS = frozenset({"mistralai", "ai21"})
+"""Whose models speak this protocol on Vertex too, where both of Mistral's have one path; others are at `openapi`."""
+
 
 def matches(method: str, path: str) -> bool:
-    """Whether this is a POST to `.../chat/completions`, or to Mistral's two that answer like it, on any host."""
-    return method == "POST" and path.endswith(("/chat/completions", FILL, "/agents/completions"))
+    """Whether this is a POST to `.../chat/completions`, or to Mistral's that answer like it, on any host."""
+    if method == "POST" and path.endswith(("/chat/completions", FILL, "/agents/completions")):
+        return True
+    return method == "POST" and vertex.is_raw(path, PUBLISHERS)
 
 
 def call(request: Request) -> Call | Bypass:
@@ -66,14 +71,14 @@ def call(request: Request) -> Call | Bypass:
     body = http.json_object(request)
     if isinstance(body, Bypass):
         return body
-    if reason := _unfilled(body) if request.path.endswith(FILL) else _wrong(body):
+    if reason := _unfilled(body) if _fills(request.path, body) else _wrong(body):
         return Bypass(reason)
     return Call(
         dialect=NAME,
         request=request,
-        model=body["model"] if isinstance(body.get("model"), str) else "",
+        model=body["model"] if isinstance(body.get("model"), str) else vertex.model(request.path),
         form=_form(body),
-        path=request.path,
+        path=vertex.plain(request.path),
         query=http.query(request),
         headers=http.chosen(request.headers, MEANINGFUL),
         content=http.kept(body, DENIED, STREAM_OPTIONS),
@@ -83,7 +88,7 @@ def call(request: Request) -> Call | Bypass:
 
 def question(call: Call) -> str:
     """Return the last message's text; parts that are not all text as their JSON text; nothing as an empty string."""
-    content = call.body["prompt"] if call.path.endswith(FILL) else call.body["messages"][-1].get("content")
+    content = call.body["prompt"] if _fills(call.path, call.body) else call.body["messages"][-1].get("content")
     match content:
         case None:
             return ""
@@ -139,6 +144,10 @@ def _wrong(body: dict[str, Any]) -> str:
     if not isinstance(messages, list) or not all(_is_message(each) for each in messages):
         return "bad-messages"
     return ""
+
+
+def _fills(path: str, body: dict[str, Any]) -> bool:
+    return path.endswith(FILL) or (path.endswith((vertex.WHOLE, vertex.STREAMED)) and "messages" not in body)
 
 
 def _unfilled(body: dict[str, Any]) -> str:

@@ -32,5 +32,5 @@ PASSED = {
 }
 """The path's part behind `/v1/`, and the word for it. Source: OpenAI, "API reference"; others follow it."""
 
-LEGACY = frozenset({"/v1/complete", "/v1/chat", "/v1/generate"})
-"""What came before Anthropic's Messages and Cohere's v2."""
+LEGACY = frozenset({"/v1/complete"})
+"""What came before Anthropic's Messages."""
