@@ -49,8 +49,11 @@ LISTS: frozenset[Path] = frozenset(
 )
 """Lists that come in slices."""
 
-OBJECTS = {"chat.completion.chunk": "chat.completion", "chat.completion.done": "chat.completion"}
-"""What a chunk calls itself -> what the body calls itself (`.done` is Perplexity's last chunk)."""
+LAST = "chat.completion.done"
+"""What Perplexity's last chunk calls itself."""
+
+OBJECTS = {"chat.completion.chunk": "chat.completion", LAST: "chat.completion"}
+"""What a chunk calls itself -> what the body calls itself."""
 
 
 class _Text:

@@ -105,17 +105,12 @@ def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _counted_last(chunks: list[dict[str, Any]]) -> bool:
-    """Whether usage came last: once (Cerebras behind Hugging Face's router, llama-box), or where the answer ends.
+    """Whether usage came once and last, or in a chunk that calls itself the last one.
 
-    Those send no `[DONE]` after it; neither does Perplexity, which counts in every chunk.
+    Cerebras behind Hugging Face's router and llama-box send no `[DONE]` after the one, Perplexity none after the other.
     """
     counted = [isinstance(chunk.get("usage"), dict) for chunk in chunks]
-    return any(counted[-1:]) and (sum(counted) == 1 or _ends(chunks[-1]))
-
-
-def _ends(chunk: dict[str, Any]) -> bool:
-    choices = chunk.get("choices")
-    return isinstance(choices, list) and any(isinstance(each, dict) and each.get("finish_reason") for each in choices)
+    return any(counted[-1:]) and (sum(counted) == 1 or chunks[-1].get("object") == chat_assemble.LAST)
 
 
 def _failed(chunk: dict[str, Any]) -> bool:
