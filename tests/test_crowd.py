@@ -86,6 +86,26 @@ async def test_both_forms_follow_one_leader() -> None:
     assert kinds == ["application/json"] * 3 + ["text/event-stream"] * 3
 
 
+async def test_a_reply_that_comes_while_the_stage_opens_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first who follow a stream open the stage, and the flight may be over when it is open."""
+    world = World()
+    opening, opened = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> bool:
+        opening.set()
+        return await opened.wait()
+
+    monkeypatch.setattr(world.engine.stage, "open", slow)
+    ticket = await led(world)
+    call = called(world, **USAGE)
+    await opening.wait()
+    world.engine.record(ticket, whole())
+    opened.set()
+    async with asyncio.timeout(5):
+        outcome, _ = await call
+    assert isinstance(outcome, Hit)
+
+
 FAILURES = [
     pytest.param(lambda engine, ticket: engine.crowd.answered(ticket, 429, (), None), id="status, before its body"),
     pytest.param(lambda engine, ticket: engine.abandon(ticket, "upstream-failed"), id="connection"),

@@ -46,6 +46,18 @@ async def test_all_who_wait_are_released_at_once() -> None:
     assert flights.under_way("k") is None
 
 
+@pytest.mark.parametrize("streams", [False, True])
+async def test_who_follows_a_flight_that_has_just_ended_is_told_at_once(streams: bool) -> None:
+    """It may have ended while the follower was busy elsewhere: nobody would wake him again."""
+    flights = Flights()
+    flight = flights.lead("k", SSE)
+    if streams:
+        flowing(flight)[1].end(whole=True)
+    flights.end(flight, Ending.RECORDED)
+    async with asyncio.timeout(5):
+        assert await flights.follow(flight, SSE) is Ending.RECORDED
+
+
 async def test_a_flight_leaves_nothing_behind() -> None:
     """A lone miss is an entry in a dict for its time, and a number afterwards; the numbers are bounded."""
     flights = Flights()

@@ -84,6 +84,14 @@ async def test_there_are_not_more_ports_than_needed(stage: Stage) -> None:
     assert repr(stage) == f"<Stage on {PORTS} ports, 0 plays wait, 0 are given>"
 
 
+async def test_who_comes_while_it_opens_gets_the_same_port() -> None:
+    """A hundred followers at once are one opening."""
+    made = Stage()
+    assert all(await asyncio.gather(*(made.open() for _ in range(100))))
+    assert repr(made) == "<Stage on 1 ports, 0 plays wait, 0 are given>"
+    await made.close()
+
+
 async def test_a_visitor_who_leaves_ends_the_play(stage: Stage) -> None:
     """Nobody goes on waiting for chunks that nobody wants."""
     ended = asyncio.Event()

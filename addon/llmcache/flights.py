@@ -185,6 +185,7 @@ class Flight:
     """What renews that lock next."""
     heard: float = 0.0
     """When it last gave a sign of life, by the loop's clock."""
+    _ending: Ending | None = None
     _waiting: list[tuple[Form | None, asyncio.Future[Ending | Feed]]] = field(default_factory=list)
 
     def flow(self, status: int, headers: Headers, pieces: Sequence[tuple[int, bytes]], limit: int) -> Live:
@@ -212,14 +213,18 @@ class Flight:
 
     def follow(self, form: Form | None) -> Feed | asyncio.Future[Ending | Feed]:
         """Return what tells of the end, or, where a stream of *form* can be followed while it comes, that stream."""
-        if self.live and form == self.form and (feed := self.live.join()):
-            return feed
         waiter: asyncio.Future[Ending | Feed] = asyncio.get_running_loop().create_future()
-        self._waiting.append((form, waiter))
+        if self._ending:
+            waiter.set_result(self._ending)
+        elif self.live and form == self.form and (feed := self.live.join()):
+            return feed
+        else:
+            self._waiting.append((form, waiter))
         return waiter
 
     def release(self, ending: Ending) -> None:
-        """Let go of all who wait, at once."""
+        """Let go of all who wait, at once, and of who comes too late."""
+        self._ending = self._ending or ending
         waiting, self._waiting = self._waiting, []
         for _, waiter in waiting:
             if not waiter.done():

@@ -62,6 +62,7 @@ class Stage:
         self._plays: dict[str, tuple[Seat, Play]] = {}
         self._taken: Counter[tuple[str, int]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opening = asyncio.Lock()
         self._failed = False
 
     def __repr__(self) -> str:
@@ -73,8 +74,9 @@ class Stage:
 
     async def open(self) -> bool:
         """Open it if it is not; return whether it works."""
-        if not self._servers and not self._failed:
-            await self._another()
+        async with self._opening:
+            if not self._servers and not self._failed:
+                await self._another()
         return bool(self._servers)
 
     async def _another(self) -> int | None:
