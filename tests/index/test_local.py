@@ -4,6 +4,7 @@ import asyncio
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -285,3 +286,34 @@ async def test_each_type_is_opened(tmp_path, block, expected):
     index = open_index(load(str(config)))
     assert repr(index).startswith(expected)
     await index.close()
+
+
+async def test_points_are_checked_beside_the_loop(monkeypatch):
+    """However many points are added, the event loop only hands them over: it runs no check and no statement."""
+    from llmcache.index import local
+
+    threads = []
+    checked = local.sound_points
+    monkeypatch.setattr(
+        local, "sound_points", lambda *args: threads.append(threading.current_thread()) or checked(*args)
+    )
+    async with opened(None) as index:
+        await index.add(A, [point(number, vector) for number, vector in enumerate(vectors(300))])
+        assert len(await index.nearest(A, vectors(1)[0], 500)) == 300
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_a_large_partition_that_others_changed_is_freed_and_read_anew(path, monkeypatch):
+    """After a removal by another process the old memory is emptied beside the loop, and what is found is the file's."""
+    monkeypatch.setattr("llmcache.index.local.MANY", 10)
+    points = [point(number, vector) for number, vector in enumerate(vectors(50))]
+    async with opened(path, fresh=0) as one, opened(path, fresh=0) as other:
+        await one.add(A, points)
+        await one.nearest(A, points[0].vector, 1)
+        old = one._loaded[A]
+        await other.remove(A, [points[7].key])
+        left = points[:7] + points[8:]
+        assert await found(one, A, points[7].vector, 60) == expected(left, points[7].vector, 60)
+        await one._searching.run(lambda: None)
+        assert (len(old), len(one._loaded[A])) == (0, 49)

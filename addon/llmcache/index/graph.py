@@ -1,10 +1,10 @@
 """The vectors of one partition in a graph (HNSW, by usearch): a million of them are searched in under a millisecond.
 
 It stands in for `matrix` where partitions are large: it finds the nearest almost always, not always, and then the
-neighbor that it overlooks is a miss. Scores are exact all the same: those found are compared again, in float64.
-A graph takes long to build, so it is saved beside the file of the points, under the same folder's protection, and
-brought up to what that says when it is opened: each point's number there is its label here.
-Entry points: `Graph`, `Graphs`.
+neighbor that it overlooks is a miss. It finds them by vectors of bytes; their scores are exact all the same, for those
+found are compared again, in float64. A graph takes long to build, so it is saved beside the file of the points, under
+the same folder's protection, and brought up to what that says when it is opened: each point's number there is its
+label here. Entry points: `Graph`, `Graphs`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from usearch.index import Index
 
-from .door import Vector, clipped
-from .matrix import CREDIBLE, Kept, Near, Row
+from .door import Vector
+from .matrix import Near, ranked, whole
+from .pages import Pages, Rows, Slots
 
 log = logging.getLogger("aicache.index")
 
@@ -44,14 +44,15 @@ class Graph:
     def __init__(self, dim: int, index: Index | None = None) -> None:
         self.dim = dim
         self.lock = threading.Lock()
-        self._index = Index(ndim=dim, metric="ip", dtype="f32") if index is None else index
-        self._about: dict[int, tuple[Kept, float | None]] = {}
-        self._labels: dict[str, int] = {}
+        self._index = Index(ndim=dim, metric="ip", dtype="i8") if index is None else index
+        self._pages = Pages(dim, "F")
+        self._slots: Slots[int] = Slots()
+        """Where the point of a label is."""
         self.changed = False
         """Whether the graph is another one than was saved."""
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._pages)
 
     def __repr__(self) -> str:
         return f"<Graph {len(self)} points of {self.dim} numbers>"
@@ -59,52 +60,61 @@ class Graph:
     @property
     def bytes(self) -> int:
         """How much memory the vectors take."""
-        return len(self._index) * self.dim * 4
+        return self._pages.bytes + len(self._index) * self.dim
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Rows) -> None:
         """Keep points in place of those with their keys; what is no unit vector of this dimension is left out."""
-        fresh = {}
-        for row in rows:
-            if row.vector.size != self.dim or abs(float(row.vector @ row.vector) - 1) >= CREDIBLE:
-                continue
-            if self._labels.get(row.kept.key) != row.seq:
-                self.remove(row.kept.key)
-            self._about[row.seq] = row.kept, row.expires
-            self._labels[row.kept.key] = row.seq
-            if row.seq not in self._index:
-                fresh[row.seq] = row.vector
-        if fresh:
+        if rows.vectors.shape[1] != self.dim:
+            return
+        chosen = whole(rows.vectors)
+        labels, keys = rows.seqs[chosen], rows.keys[chosen]
+        for label, key in zip(labels.tolist(), keys, strict=True):
+            if (slot := self._pages.find(key)) is not None and self._pages.seq(slot) != label:
+                self.remove(key)
+        for label, slot in zip(labels.tolist(), self._pages.put(rows, chosen), strict=True):
+            self._slots.put(label, slot)
+        fresh = ~np.asarray(self._index.contains(labels))
+        if fresh.any():
             self.changed = True
-            self._index.add(np.fromiter(fresh, np.uint64, len(fresh)), np.stack(list(fresh.values())), threads=1)
+            self._index.add(labels[fresh], rows.vectors[chosen][fresh], threads=1)
 
     def remove(self, key: str) -> None:
         """Forget the point of *key*, if it is here."""
-        if (label := self._labels.pop(key, None)) is not None:
-            self._about.pop(label, None)
+        if (slot := self._pages.find(key)) is not None:
+            label = self._pages.seq(slot)
+            self._pages.remove(key)
+            self._slots.pop(label)
             self._index.remove(label)
             self.changed = True
 
+    def clear(self) -> Iterator[None]:
+        """Forget everything, a little at each step."""
+        yield from self._pages.clear()
+        yield from self._slots.clear()
+
     def settle(self) -> None:
         """Forget what a saved graph has beyond the points that were put."""
-        stale = np.setdiff1d(np.asarray(self._index.keys), np.fromiter(self._about, np.uint64, len(self._about)))
-        for label in stale.tolist():
+        if len(self._index) == len(self):
+            return
+        stale = [label for label in np.asarray(self._index.keys).tolist() if self._slots.get(label) is None]
+        for label in stale:
             self._index.remove(label)
             self.changed = True
 
     def nearest(self, vector: Vector, count: int, now: float) -> list[Near]:
         """Return the *count* nearest that live at *now*, nearest first, equally near ones by their keys."""
-        found: list[Near] = []
+        slots: list[int] = []
         for _ in range(ROUNDS):
-            if not self._labels or count < 1:
+            if not self._pages or count < 1:
                 return []
-            labels = self._index.search(vector, min(2 * count + SPARE, len(self._index))).keys
-            expired = [key for label in labels.tolist() if (key := self._expired(label, now)) is not None]
-            for key in expired:
-                self.remove(key)
-            found = self._rescored(vector, labels)
-            if not expired:
+            labels = self._index.search(vector, min(2 * count + SPARE, len(self._index)), threads=1).keys
+            known = [slot for label in labels.tolist() if (slot := self._slots.get(label)) is not None]
+            slots = [slot for slot in known if self._pages.expires(slot) > now]
+            for slot in set(known) - set(slots):
+                self.remove(self._pages.told(slot).key)
+            if len(slots) == len(known):
                 break
-        return sorted(found, key=lambda near: (-near.similarity, near.kept.key))[:count]
+        return ranked(self._pages, vector, slots, count)
 
     def save(self, path: Path) -> None:
         """Write the graph to *path*, whole or not at all."""
@@ -116,20 +126,6 @@ class Graph:
         fresh.replace(path)
         _sum_of(path).write_text(_checked(path))
         self.changed = False
-
-    def _expired(self, label: int, now: float) -> str | None:
-        about = self._about.get(label)
-        return about[0].key if about and about[1] is not None and about[1] <= now else None
-
-    def _rescored(self, vector: Vector, labels: NDArray[np.uint64]) -> list[Near]:
-        known = [label for label in labels.tolist() if label in self._about]
-        if not known:
-            return []
-        rows = np.asarray(self._index.get(np.array(known, np.uint64)), np.float64)
-        scores = np.einsum("ij,j->i", rows, vector.astype(np.float64))
-        return [
-            Near(clipped(score), self._about[label][0]) for label, score in zip(known, scores.tolist(), strict=True)
-        ]
 
 
 class Graphs:

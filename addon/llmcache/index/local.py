@@ -8,10 +8,11 @@ A search of a small partition is done on the spot, one of a large partition on a
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +25,8 @@ from ..stores.lane import Lane
 from ..stores.migrations import ForeignError
 from . import Neighbor, Point
 from .door import Vector, sound, sound_points
-from .matrix import Matrices, Near, Row, calm
+from .matrix import Matrices, Near, calm
+from .pages import Rows
 from .pointfile import Gone, PointFile, Version
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ PARTITIONS, RESIDENT = 1000, 1 << 30
 """Partitions, and bytes of their vectors, that are kept in memory; the one unused for longest goes first."""
 BREATH = 0.0005
 """Seconds that reading a partition pauses after each batch, so that the event loop gets its turn meanwhile."""
+MANY = 1000
+"""Points whose memory is freed a little at a time."""
 FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
@@ -56,7 +60,7 @@ class Memory(Protocol):
         """How much memory the vectors take."""
 
     def __len__(self) -> int: ...
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Rows) -> None:
         """Keep points in place of those with their keys."""
 
     def settle(self) -> None:
@@ -64,6 +68,9 @@ class Memory(Protocol):
 
     def remove(self, key: str) -> None:
         """Forget a point."""
+
+    def clear(self) -> Iterator[None]:
+        """Forget all points, a little at each step."""
 
     def nearest(self, vector: Vector, count: int, now: float) -> list[Near]:
         """Return the *count* nearest that live at *now*."""
@@ -107,7 +114,7 @@ class LocalIndex:
 
     async def add(self, partition: str, points: Sequence[Point]) -> None:
         """Keep the points, all or none; done when they can be found, also by other processes."""
-        await self._do(self._add, partition, sound_points(points))
+        await self._do(self._add, partition, list(points))
 
     async def nearest(self, partition: str, vector: NDArray[np.float32], count: int) -> list[Neighbor]:
         """Return the *count* nearest live points, nearest first; equally near ones in the order of their keys."""
@@ -190,10 +197,8 @@ class LocalIndex:
                 self._memories.keep(self._store, partition, memory)
 
     def _add(self, partition: str, points: list[Point]) -> None:
-        if (dim := self._file.dim(partition)) is not None:
-            for point in points:
-                sound(point.vector, dim)
-        self._follow(self._file.put(partition, points, self._clock()))
+        checked = sound_points(points, self._file.dim(partition))
+        self._follow(self._file.put(partition, checked, self._clock()))
 
     def _remove(self, partition: str, keys: list[str]) -> None:
         self._follow(self._file.remove(partition, keys))
@@ -210,7 +215,7 @@ class LocalIndex:
         memory: Memory | None = None
         for rows in self._file.load(partition):
             if memory is None:
-                memory = self._memories.open(self._store, partition, rows[0].vector.size)
+                memory = self._memories.open(self._store, partition, rows.vectors.shape[1])
             memory.put(rows)
             time.sleep(BREATH)
         if memory is not None:
@@ -221,21 +226,22 @@ class LocalIndex:
         """Bring what is loaded up to the file; *ours* is what we have just removed from it."""
         version, seen = self._file.version(), self._seen
         if seen is None or (version.opening, version.removals) != (seen.opening, seen.removals + bool(ours)):
-            self._loaded, self._used = {}, {}  # somebody else removed something, or the file is another one
+            stale, self._loaded, self._used = self._loaded, {}, {}
+            self._drop(stale.values())  # somebody else removed something, or the file is another one
         else:
             self._forget(ours)
             if version.seq != seen.seq:
-                for partition, row in self._file.since(seen.seq):
-                    self._keep(partition, row)
+                for partition, rows in self._file.since(seen.seq):
+                    self._keep(partition, rows)
         self._seen, self._checked = version, time.monotonic()
 
-    def _keep(self, partition: str, row: Row) -> None:
+    def _keep(self, partition: str, rows: Rows) -> None:
         if (memory := self._loaded.get(partition)) is None:
             return
         if not memory:  # all went, and what comes may be of another dimension
-            memory = self._loaded[partition] = self._memories.open("", partition, row.vector.size)
+            memory = self._loaded[partition] = self._memories.open("", partition, rows.vectors.shape[1])
         with memory.lock:
-            memory.put([row])
+            memory.put(rows)
 
     def _forget(self, gone: list[Gone]) -> None:
         for partition, key in gone:
@@ -249,5 +255,19 @@ class LocalIndex:
         while len(self._loaded) > 1 and (size > RESIDENT or len(self._loaded) > PARTITIONS):
             oldest = min(self._loaded, key=lambda partition: self._used.get(partition, 0.0))
             size -= self._loaded[oldest].bytes
-            self._memories.keep(self._store, oldest, self._loaded.pop(oldest))
+            memory = self._loaded.pop(oldest)
+            self._memories.keep(self._store, oldest, memory)
+            self._drop([memory])
             self._used.pop(oldest, None)
+
+    def _drop(self, memories: Iterable[Memory]) -> None:
+        """Free *memories*, after the searches in them that were asked for: all at once would hold the loop up."""
+        for memory in memories:
+            if len(memory) > MANY:
+                self._searching.later(functools.partial(_empty, memory))
+
+
+def _empty(memory: Memory) -> None:
+    with memory.lock:
+        for _ in memory.clear():
+            time.sleep(BREATH)

@@ -12,14 +12,17 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..stores.database import Opened, identity, is_damage, open_private, set_aside, transaction
 from ..stores.migrations import Damaged, ForeignError
 from . import Point
-from .matrix import Kept, Row
+from .pages import Rows
 
 BATCH = 250
 """Points that are read at a time: about 2 ms."""
@@ -62,16 +65,14 @@ class PointFile:
         store, removals, seq = connection.execute("SELECT store, removals, seq FROM state").fetchone()
         return Version(store, self._openings, removals, seq)
 
-    def load(self, partition: str) -> Iterator[list[Row]]:
+    def load(self, partition: str) -> Iterator[Rows]:
         """Yield all points of *partition*, many at a time."""
-        cursor = self._connected().execute(f"{_SELECT} WHERE partition = ?", (partition,))
-        while batch := cursor.fetchmany(BATCH):
-            yield [_row(*row) for row in batch]
+        for _, rows in _batches(self._connected().execute(f"{_SELECT} WHERE partition = ?", (partition,))):
+            yield rows
 
-    def since(self, seq: int) -> Iterator[tuple[str, Row]]:
-        """Yield partition and point of what was put after *seq*."""
-        for partition, *row in self._connected().execute(f"{_SINCE} WHERE seq > ? ORDER BY seq", (seq,)):
-            yield partition, _row(*row)
+    def since(self, seq: int) -> Iterator[tuple[str, Rows]]:
+        """Yield partition and points of what was put after *seq*, many at a time."""
+        return _batches(self._connected().execute(f"{_SELECT} WHERE seq > ? ORDER BY seq", (seq,)))
 
     def dim(self, partition: str) -> int | None:
         """Return how many numbers the vectors of *partition* have; None where there are none."""
@@ -140,14 +141,29 @@ class PointFile:
         return self._opened.connection
 
 
-def _row(
-    seq: int, key: str, vector: bytes, question: str, created: float, has_answer: int, expires: float | None
-) -> Row:
+def _batches(cursor: sqlite3.Cursor) -> Iterator[tuple[str, Rows]]:
+    """Yield partitions and points of them, those together that come together and have vectors of one size."""
+    for (partition, _), found in groupby(cursor, key=itemgetter(0, 1)):
+        while batch := list(islice(found, BATCH)):
+            yield partition, _rows(batch)
+
+
+def _rows(batch: Sequence[tuple[Any, ...]]) -> Rows:
+    _, _, seqs, keys, vectors, *about = zip(*batch, strict=True)
+    questions, created, has_answer, expires = about
     try:
-        found = np.frombuffer(vector, "<f4").astype(np.float32, copy=False)
+        found = np.frombuffer(b"".join(vectors), "<f4").astype(np.float32, copy=False).reshape(len(batch), -1)
     except (TypeError, ValueError) as error:
-        raise Damaged(f"the vector of {key} is no vector") from error
-    return Row(seq, Kept(key, question, created, bool(has_answer)), found, expires)
+        raise Damaged(f"the vectors of {keys[0]} and others are no vectors") from error
+    return Rows(
+        seqs=np.array(seqs, np.int64),
+        keys=np.array(keys, np.object_),
+        questions=np.array(questions, np.object_),
+        created=np.array(created, np.float64),
+        has_answer=np.array(has_answer, np.bool_),
+        expires=np.array(expires, np.float64),
+        vectors=found,
+    )
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -200,9 +216,9 @@ _TABLES = (
     "CREATE TRIGGER point_added AFTER INSERT ON point BEGIN UPDATE state SET count = count + 1; END",
     "CREATE TRIGGER point_removed AFTER DELETE ON point BEGIN UPDATE state SET count = count - 1; END",
 )
-_COLUMNS = "seq, key, vector, question, created, answer != '', expires FROM point"
-_SELECT = f"SELECT {_COLUMNS}"
-_SINCE = f"SELECT partition, {_COLUMNS}"
+_SELECT = """SELECT partition, length(vector), seq, key, vector, question, created, answer != '', ifnull(expires, 9e999)
+    FROM point"""
+"""9e999 is read as infinity."""
 _DIM = "SELECT length(vector) FROM point WHERE partition = ? LIMIT 1"
 _ANSWER = "SELECT answer FROM point WHERE partition = ? AND key = ?"
 _REMOVE = "DELETE FROM point WHERE partition = ? AND key = ?"
