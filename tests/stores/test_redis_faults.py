@@ -306,6 +306,26 @@ async def test_a_change_reaches_the_near_cache_of_another_process(server, connec
     await one.close()
 
 
+@pytest.mark.parametrize("change", ["put", "delete", "purge"])
+async def test_what_is_read_while_our_change_is_on_its_way_is_not_kept(server, connect, monkeypatch, change):
+    """Else a process would serve from its memory what it has itself removed."""
+    far = connect(server.url, 5)
+    store = NearStore(far, parse_url(server.url), b"aicache:changed", 10, 60)
+    await store.put(ENTRY)
+    await heard(store)
+    arrives = getattr(far, change)
+
+    async def late(*args):
+        assert await store.get("k") == ENTRY
+        return await arrives(*args)
+
+    monkeypatch.setattr(far, change, late)
+    later = replace(ENTRY, model="later")
+    await {"put": lambda: store.put(later), "delete": lambda: store.delete("k"), "purge": store.purge}[change]()
+    assert await store.get("k") == (later if change == "put" else None)
+    await store.close()
+
+
 async def test_a_near_cache_is_bounded_and_needs_its_line(server, connect):
     """It keeps so many and no more, serves them while Redis is gone for a moment, and nothing once the line is down."""
     store = NearStore(connect(server.url, 5), parse_url(server.url), b"aicache:changed", 2, 60)

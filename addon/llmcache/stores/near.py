@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..addresses import Address
@@ -99,14 +99,14 @@ class NearStore:
 
     async def put(self, entry: Entry) -> None:
         """Store the entry, replacing one of the same key everywhere."""
-        self._forget(encoded(entry.key))
-        await self._far.put(entry)
+        with self._changing(encoded(entry.key)):
+            await self._far.put(entry)
         await self._tell(encoded(entry.key))
 
     async def delete(self, key: str) -> bool:
         """Remove the entry. Returns whether it was there."""
-        self._forget(encoded(key))
-        there = await self._far.delete(key)
+        with self._changing(encoded(key)):
+            there = await self._far.delete(key)
         await self._tell(encoded(key))
         return there
 
@@ -120,8 +120,8 @@ class NearStore:
 
     async def purge(self, **wanted: Any) -> int:
         """Remove the entries that meet every condition given, as the far store does, and tell everybody."""
-        self._forget(EVERYTHING)
-        removed = await self._far.purge(**wanted)
+        with self._changing(EVERYTHING):
+            removed = await self._far.purge(**wanted)
         await self._tell(EVERYTHING)
         return removed
 
@@ -152,6 +152,15 @@ class NearStore:
     def _drop(self, key: str) -> None:
         if (kept := self._kept.pop(key, None)) is not None:
             self._bytes -= _size(kept[1])
+
+    @contextlib.contextmanager
+    def _changing(self, key: bytes) -> Iterator[None]:
+        """Let go of what a change of ours concerns, and again of what somebody read while it was on its way."""
+        self._forget(key)
+        try:
+            yield
+        finally:
+            self._forget(key)
 
     def _forget(self, key: bytes) -> None:
         """Let go of what a change concerns."""
