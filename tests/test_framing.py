@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from llmcache.framing import Event, SseParser, parse_sse, sse
+from llmcache.framing import Event, SseParser, frames, parse_sse, sse
 
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Property tests must not fail because the machine is busy."""
@@ -29,6 +29,18 @@ def fed(body: bytes, sizes: list[int]) -> list[Event]:
         events += parser.feed(body[at : at + size])
         at += size
     return events + parser.feed(body[at:]) + parser.close()
+
+
+def said(events: list[Event]) -> list[tuple[str, str, bool]]:
+    """Return what the events say."""
+    return [(event.event, event.data, event.whole) for event in events]
+
+
+def shown(body: bytes) -> list[tuple[str, str, bool]]:
+    """Return what the frames of *body* say, as text."""
+    return [
+        (name.decode("utf-8", "replace"), data.decode("utf-8", "replace"), not cut) for name, data, cut in frames(body)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +79,7 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
     """Each spelling gives its events, whole or byte by byte."""
     assert events == parse_sse(body)
     assert events == fed(body, [1] * len(body))
+    assert said(events) == shown(body)
 
 
 @STEADY
@@ -80,6 +93,28 @@ def test_any_split_gives_the_same_events(body: bytes, sizes: list[int]) -> None:
     assert [event.start for event in whole] == [event.start for event in split]
     for one, other in zip(whole, split, strict=True):  # an event is not held back for the LF behind its CR
         assert body[other.end : one.end] in (b"", b"\n")
+
+
+@STEADY
+@given(STREAMS)
+@example(b"event: x\n\ndata: a\n\n")
+@example(b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c")
+def test_frames_say_what_events_do(body: bytes) -> None:
+    """The short way to what a stream says comes to the same as the long one, for every stream."""
+    assert said(parse_sse(body)) == shown(body)
+
+
+@STEADY
+@given(st.lists(st.sampled_from([b"event: x\n", b"data: a\n", b"data: b\n", b": c\n", b"id: 1\n", b"\n"]), max_size=20))
+def test_frames_of_lines_in_any_order_say_what_events_do(lines: list[bytes]) -> None:
+    """Lines that are usual one by one are understood in every order."""
+    assert said(parse_sse(b"".join(lines))) == shown(b"".join(lines))
+
+
+@pytest.mark.parametrize("line", [b": ping\n", b": ping\n\n", b"event: x\n", b"event: x\n\n", b"x\n", b"\n", b"\r"])
+def test_a_stream_without_data_takes_linear_time(line: bytes) -> None:
+    """A megabyte of what is no event is passed over, not searched again from each line."""
+    assert frames(line * (1_000_000 // len(line))) == []
 
 
 @STEADY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -147,6 +148,46 @@ def test_skim_refuses_too(body: bytes | str) -> None:
     """Deep nesting and what is no JSON are refused."""
     with pytest.raises(WireError):
         jsontext.skim(body)
+
+
+ODD = st.sampled_from(
+    [
+        *(
+            b'{"a":1',
+            b'"b":2}',
+            b"1,2",
+            b'{"a":1,"a":1}',
+            b'{"a":"\\u003a","a":1}',
+            b'"\\u003A"',
+            b'"\\u003c"',
+            b'"\\ud800"',
+        ),
+        *(b"1E5", b"-0", b"-0.0", b"1.0", b"1" * 19, b"18446744073709551616", b"0." + b"1" * 30, b"1e400", b"NaN"),
+        *(b"\xef\xbb\xbf1", b"\xff", b'"\xff"', b"", b" 1 ", b"[" * 201 + b"]" * 201, b"[" * 200 + b"]" * 200),
+    ]
+)
+"""Texts over which readers disagree, and such as would hide in what several texts joined say."""
+SPELLED = VALUES.map(lambda value: json.dumps(value).encode()) | VALUES.map(jsontext.dumps)
+
+
+def each_or_slug(read: Callable[[], list[Any]]) -> str:
+    """Return what was read, with the types of all numbers, or why it was refused."""
+    try:
+        return repr(read())
+    except WireError as error:
+        return str(error)
+
+
+@STEADY
+@given(st.lists(ODD | SPELLED, max_size=4))
+def test_many_are_read_as_one_by_one(texts: list[bytes]) -> None:
+    """Reading the texts of a stream together is reading each: the same values of the same types, the same refusals."""
+    assert each_or_slug(lambda: [jsontext.read(text) for text in texts]) == each_or_slug(
+        lambda: jsontext.read_all(texts)
+    )
+    assert each_or_slug(lambda: [jsontext.skim(text) for text in texts]) == each_or_slug(
+        lambda: jsontext.skim_all(texts)
+    )
 
 
 @STEADY

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .chat import BARE, Form, Headers, Reply
-from .framing import parse_sse
+from .framing import frames
 from .gjson import Query, compile_path
 from .templates import Template
 
@@ -31,7 +31,7 @@ class AnswerRule:
             return reply.body.decode("utf-8", "replace")
         if not form.streamed:
             return "" if _present(self._json_tool_calls, reply.body) else self.value.get(reply.body).string
-        payloads = [event.data for event in parse_sse(reply.body) if event.data.strip() not in ("", "[DONE]")]
+        payloads = [data for _, data, _ in frames(reply.body) if data.strip() not in (b"", b"[DONE]")]
         if any(_present(self.tool_calls, payload) for payload in payloads):
             return ""
         return "".join(self.stream_value.get(payload).string for payload in payloads)

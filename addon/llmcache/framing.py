@@ -2,7 +2,7 @@
 
 It follows the WHATWG standard (HTML, 9.2 "Server-sent events") and differs in one point: an event that the end of the
 stream cut off is not thrown away but handed out by `close`, marked as not whole, so that the dialect may judge it.
-It knows nothing of what an event means. Entry points: `parse_sse`, `SseParser`, `sse`.
+It knows nothing of what an event means. Entry points: `frames`, `parse_sse`, `SseParser`, `sse`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,22 @@ from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 _BOM = b"\xef\xbb\xbf"
+_BLOCK = re.compile(
+    rb"(?:[^de\n].*\n)*+(?:event: ?(.*)\n)?(?:[^de\n].*\n)*+data: ?(.*)\n(?:[^de\n].*\n)*+\n"
+    rb"|(.+(?:\n.+)*+(?:\n\n?)?)"
+)
+"""A block with one data line, as (name, data, nothing), among lines that say nothing here, such as comments and ids;
+or any other, as (nothing, nothing, all of it). Its repeats never give back, so that it takes O(n) for every stream."""
+_CUT = b"cut"
 _SAID = 5
 """How many of an event's fields are what it says; the others are where it stands."""
 _LONG_RETRY = 16
 """Digits from which a reconnection time is noise (it would be 30,000 years); int() also refuses over 4300."""
+
+
+Frame = tuple[bytes, bytes, bytes]
+"""What an event says: its name (empty for none), its data, and nothing more, or something where the stream ends before
+its blank line. Nothing but the three, for they are made by the thousand."""
 
 
 class Event(NamedTuple):
@@ -47,51 +59,31 @@ class Event(NamedTuple):
 
 def parse_sse(body: bytes) -> list[Event]:
     """Return every event of a whole stream, a last one without its blank line included (`whole` is False)."""
-    ending = _ending(body)
     parser = SseParser()
-    if not ending:
-        return parser.feed(body) + parser.close()
-    events, at = [], 0
-    *blocks, rest = body.split(ending * 2)
-    for block in blocks:
-        start, at = at, at + len(block) + 2 * len(ending)
-        if found := _usual(block, ending):
-            data, name, ident = found
-            text = None if ident is None else ident.decode("utf-8", "replace")
-            named = name.decode("utf-8", "replace") if name else ""
-            events.append(Event(data.decode("utf-8", "replace"), named, text, None, True, start, at))
-        else:
-            parser.seek(start)
-            events += parser.feed(body[start:at])
-    parser.seek(at)
-    return events + parser.feed(rest) + parser.close()
+    return parser.feed(body) + parser.close()
 
 
-def _ending(body: bytes) -> bytes:
-    """Return how every line of *body* ends, empty where they end in several ways."""
-    returns = body.count(b"\r")
-    if not returns:
-        return b"\n"
-    return b"\r\n" if returns == body.count(b"\r\n") == body.count(b"\n") else b""
+def frames(body: bytes) -> list[Frame]:
+    """Return what every event of a whole stream says, in a fraction of the time that `parse_sse` takes.
 
-
-def _usual(block: bytes, ending: bytes) -> tuple[bytes, bytes, bytes | None] | None:
-    """Return data, name and id of a block that is one data line and what belongs to it; None for any other.
-
-    That is how providers write; through the parser, line by line, it takes twice as long.
+    Blocks as providers write them are cut out all at once; a block of another kind goes through the parser.
     """
-    data = ident = None
-    name = b""
-    for line in block.split(ending):
-        if line.startswith(b"data:") and data is None:
-            data = line[6:] if line.startswith(b"data: ") else line[5:]
-        elif line.startswith(b"event:"):
-            name = line[7:] if line.startswith(b"event: ") else line[6:]
-        elif line.startswith(b"id:") and b"\0" not in line:
-            ident = line[4:] if line.startswith(b"id: ") else line[3:]
-        elif not line.startswith(b":") or (data is None and ident is None and not name):  # it begins behind a comment
-            return None
-    return None if data is None else (data, name, ident)
+    if body.count(b"\r") != body.count(b"\r\n"):  # a CR alone ends a line too
+        return [_said(event) for event in parse_sse(body)]
+    blocks = _BLOCK.findall(body.replace(b"\r\n", b"\n").removeprefix(_BOM))
+    if not any(odd for _, _, odd in blocks):
+        return blocks
+    return [event for block in blocks for event in (_parsed(block[2]) if block[2] else [block])]
+
+
+def _parsed(block: bytes) -> list[Frame]:
+    """Return what the events of one block say: one, or none."""
+    parser = SseParser(inside=True)
+    return [_said(event) for event in parser.feed(block) + parser.close()]
+
+
+def _said(event: Event) -> Frame:
+    return event.event.encode(), event.data.encode(), b"" if event.whole else _CUT
 
 
 def sse(event: Event) -> bytes:
@@ -106,16 +98,19 @@ def sse(event: Event) -> bytes:
 
 
 class SseParser:
-    """An incremental reader: feed it chunks cut anywhere, it returns the events that they complete."""
+    """An incremental reader: feed it chunks cut anywhere, it returns the events that they complete.
+
+    *inside*: whether it begins in the middle of a stream, where a byte order mark is no mark.
+    """
 
     __slots__ = ("_after_cr", "_at", "_data", "_event", "_first", "_id", "_parts", "_retry", "_start")
 
-    def __init__(self) -> None:
+    def __init__(self, *, inside: bool = False) -> None:
         self._parts: list[
             bytes
         ] = []  # the line that has not ended yet, in pieces: joined once, so long lines cost O(n)
         self._after_cr = False
-        self._first = True
+        self._first = not inside
         self._at = 0
         self._data: list[str] = []
         self._event = ""
@@ -125,10 +120,6 @@ class SseParser:
 
     def __repr__(self) -> str:
         return f"<SseParser at byte {self._at}, {len(self._data)} data lines open>"
-
-    def seek(self, at: int) -> None:
-        """Go on at byte *at* of the stream, where an event begins; what came before was read by other means."""
-        self._at, self._first, self._after_cr = at, not at, False
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes of the stream; return the events that are complete now."""

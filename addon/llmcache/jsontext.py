@@ -1,7 +1,7 @@
 """JSON text <-> JSON values, strict enough to take an identity from.
 
 `parse` reads a request: one value has one Python form, however it was spelled. `read` reads a reply: numbers stay
-as they were sent; `skim` is for a mere look at one.
+as they were sent; `skim` is for a mere look at one. `read_all` and `skim_all` read the many of a stream.
 `canonical` writes a value so that equal bytes mean equal values; `dumps` keeps the order of keys.
 Anything that two readers could understand differently is refused with `WireError`.
 It knows JSON (RFC 8259, I-JSON RFC 7493 for duplicate keys) and nothing of LLMs.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -71,22 +71,55 @@ def read(body: bytes | str) -> Any:
 
 
 def _surely(body: bytes | str) -> Any:
-    """Return the value of *body* where the fast reader surely understands it as the strict one does; else None.
-
-    What is written back byte for byte is understood. So is what differs in its blanks and escapes only: a key that
-    comes twice would have a colon more than what is written back, for no colon can hide in an escape.
-    """
+    """Return the value of *body* where the fast reader surely understands it as the strict one does; else None."""
     try:
         value = orjson.loads(body)
         raw = body.encode() if isinstance(body, str) else body
         written = orjson.dumps(value)
     except (ValueError, TypeError):
         return None
-    if written != raw and (
-        raw.count(b":") != written.count(b":") or b"\\u003" in raw or _LONG_NUMBER.search(raw) is not None
-    ):
-        return None
-    return _shallow(value, raw.count(b"{") + raw.count(b"["))
+    return _shallow(value, raw.count(b"{") + raw.count(b"[")) if _is_said_by(raw, written) else None
+
+
+def _is_said_by(raw: bytes, written: bytes) -> bool:
+    """Whether *raw* surely says what *written* does, which the fast reader understood and wrote.
+
+    What is written back byte for byte is understood. So is what differs in its blanks and escapes only: a key that
+    comes twice would have a colon more than what is written back, for no colon can hide in an escape.
+    """
+    return raw == written or (
+        raw.count(b":") == written.count(b":")
+        and not any(escape in raw for escape in _ESCAPED_COLON)
+        and _LONG_NUMBER not in raw.translate(_DIGITS_AS_ZERO)
+    )
+
+
+def read_all(texts: Sequence[bytes]) -> list[Any]:
+    """Return the JSON value of each text, as `read` does, in a fraction of the time. Raises as it does."""
+    try:
+        values = [orjson.loads(text) for text in texts]
+        written = orjson.dumps(values)
+    except (ValueError, TypeError):
+        return [read(text) for text in texts]
+    if not _is_said_by(b"[%s]" % b",".join(texts), written):
+        return [read(text) for text in texts]
+    return _all_shallow(values, texts)
+
+
+def skim_all(texts: Sequence[bytes]) -> list[Any]:
+    """Return the JSON value of each text, as `skim` does, in a fraction of the time. Raises as it does."""
+    try:
+        return _all_shallow([orjson.loads(text) for text in texts], texts)
+    except ValueError:
+        return [skim(text) for text in texts]
+
+
+def _all_shallow(values: list[Any], texts: Sequence[bytes]) -> list[Any]:
+    # A level needs two brackets, so a short text proves that it is flat without a look at its value.
+    if max(map(len, texts), default=0) > 2 * MAX_DEPTH:
+        for value, text in zip(values, texts, strict=True):
+            _shallow(value, text.count(b"{") + text.count(b"["))
+    return values
 
 
 def skim(body: bytes | str) -> Any:
@@ -223,7 +256,9 @@ def _constant(_: str) -> NoReturn:
     raise WireError("json-number")
 
 
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_ESCAPED_COLON = (b"\\u003a", b"\\u003A")
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 19
 """What may be an integer over 64 bits, which the fast reader makes a float."""
 _ATOMS = frozenset({str, int, bool, type(None)})
 _BLANK = frozenset(" \t\n\r")

@@ -7,18 +7,17 @@ Source: Anthropic, "Create a Message", "Streaming Messages", "Errors"; Google Cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Bypass, Call, Form, Headers, Incomplete, Lossy, Reply, Request, Verdict, WireError
 from . import http, vertex
 from .anthropic_assemble import Payload, assemble
 from .anthropic_explode import explode
 from .anthropic_verdict import judge_body, judge_events
-from .chat_assemble import DONE, check_text, payload
 from .chat_verdict import is_stream
+from .frames import ReadAll, check_text, payloads, sent
 
 NAME = "anthropic"
 MARKS_END = True
@@ -103,7 +102,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:  # noqa:
     streamed = is_stream(reply)
     try:
         if streamed:
-            return judge_events(events(reply.body, jsontext.skim), finish)
+            return judge_events(events(reply.body, jsontext.skim_all), finish)
         return judge_body(jsontext.skim(reply.body), finish)
     except WireError as error:
         return Incomplete(str(error) if streamed else "not-json")
@@ -137,23 +136,22 @@ def refusal(message: str, code: str) -> bytes:
     return jsontext.dumps({"type": "error", "error": {"type": code, "message": message}})
 
 
-def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Payload]:
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Payload]:
     """Return the name and JSON object of every event.
 
     Raises `WireError`: `error-event`, `bad-event` for what is no JSON object, `truncated` for an event that was cut.
     """
     check_text(stream)
-    found: list[Payload] = []
-    for event in framing.parse_sse(stream):
-        if not event.data.strip() or event.data.strip() == DONE:  # some gateways end as OpenAI does
-            continue
-        try:
-            found.append((event.event, payload(event, read)))
-        except WireError:
-            raise WireError(_fault(event)) from None
-        if not event.whole and found[-1][1].get("type") != "message_stop":
-            raise WireError("truncated")
-    return found
+    told = sent(stream)
+    try:
+        found = payloads(told, read)
+    except WireError:
+        if any(name == b"error" for name, _, _ in told):
+            raise WireError("error-event") from None
+        raise
+    if told and told[-1][2] and found[-1].get("type") != "message_stop":
+        raise WireError("truncated")
+    return [(name.decode(), payload) for (name, _, _), payload in zip(told, found, strict=True)]
 
 
 def wrong(body: dict[str, Any]) -> str:
@@ -198,12 +196,6 @@ def _is_message(value: Any) -> bool:
 
 def _is_text(block: Any) -> bool:
     return isinstance(block, dict) and block.get("type") == "text" and isinstance(block.get("text"), str)
-
-
-def _fault(event: framing.Event) -> str:
-    if event.event == "error":
-        return "error-event"
-    return "bad-event" if event.whole else "truncated"
 
 
 def _as_stream(reply: Reply) -> Reply:

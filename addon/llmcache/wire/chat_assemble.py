@@ -8,14 +8,12 @@ Source: OpenAI, "The chat completion chunk object"; what other providers do diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Lossy, WireError
-
-DONE = "[DONE]"
-"""The data of the event that ends a stream."""
+from . import frames
 
 Path = tuple[str, ...]
 
@@ -74,8 +72,7 @@ def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
     Raises `Lossy` (the field) where chunks contradict each other, unless *strict* is off: then the later one counts.
     Raises `WireError` for bytes that are no UTF-8 and for a payload that is no JSON object (`bad-event`).
     """
-    check_text(stream)
-    return merged(chunks(framing.parse_sse(stream)), strict=strict)
+    return merged(chunks(stream), strict=strict)
 
 
 def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
@@ -95,33 +92,12 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
     return body
 
 
-def chunks(events: Iterable[framing.Event]) -> Iterable[dict[str, Any]]:
-    """Yield the payload of every event before `[DONE]`. Raises `WireError` (`bad-event`)."""
-    for event in events:
-        if event.data.strip() == DONE:
-            return
-        if not event.data.strip():
-            continue
-        yield payload(event)
-
-
-def check_text(stream: bytes) -> None:
-    """Raise `WireError` (`bad-event`) when *stream* is no UTF-8; its events would hide that."""
-    try:
-        stream.decode()
-    except UnicodeDecodeError:
-        raise WireError("bad-event") from None
-
-
-def payload(event: framing.Event, read: Callable[[str], Any] = jsontext.read) -> dict[str, Any]:
-    """Return the JSON object of an event. Raises `WireError` (`bad-event`)."""
-    try:
-        value = read(event.data)
-    except WireError:
-        raise WireError("bad-event") from None
-    if not isinstance(value, dict):
-        raise WireError("bad-event")
-    return value
+def chunks(stream: bytes) -> list[dict[str, Any]]:
+    """Return what every event before `[DONE]` says. Raises `WireError` (`bad-event`, `truncated`)."""
+    frames.check_text(stream)
+    told = [event for event in framing.frames(stream) if event[1].strip()]
+    ends = next((at for at, (_, data, _) in enumerate(told) if data.strip() == frames.DONE), len(told))
+    return frames.payloads(told[:ends])
 
 
 def _merge(old: Any, new: Any, path: Path, strict: bool) -> Any:

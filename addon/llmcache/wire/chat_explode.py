@@ -14,7 +14,8 @@ from typing import Any
 
 from .. import jsontext
 from ..chat import Form, Lossy, WireError
-from .chat_assemble import DONE, TEXTS, assemble, same
+from .chat_assemble import TEXTS, assemble, same
+from .frames import DONE
 
 MAX_PIECES = 64
 """Most pieces that one text is cut into: enough to look like a stream, few enough to stay cheap."""
@@ -36,7 +37,7 @@ def explode(body: dict[str, Any], wanted: Form) -> list[bytes]:
     if with_usage and not isinstance(body.get("usage"), dict):
         raise Lossy("usage")
     events = [_event(chunk) for chunk in _chunks(body, with_usage)]
-    events.append(f"data: {DONE}\n\n".encode())
+    events.append(b"data: %s\n\n" % DONE)
     _verify(body, b"".join(events), with_usage)
     return events
 

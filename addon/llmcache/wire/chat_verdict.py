@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Call, Complete, Incomplete, Reply, Usage, Verdict, WireError
-from . import chat_assemble
+from . import chat_assemble, frames
 
 NATURAL = frozenset(
     {
@@ -83,24 +83,22 @@ def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
 
     Raises `WireError` with the reason why it is not finished.
     """
-    events = [event for event in framing.parse_sse(stream) if event.data.strip()]
-    if any(event.event == "error" for event in events):
+    events = [event for event in framing.frames(stream) if event[1].strip()]
+    if any(name == b"error" for name, _, _ in events):
         raise WireError("error-event")
-    done = [(event.data.strip() if event.whole else event.data) == chat_assemble.DONE for event in events]
+    done = [(data if cut else data.strip()) == frames.DONE for _, data, cut in events]
     ends = done.index(True) if True in done else len(events)
-    chunks = []
-    for event in events[:ends]:
-        if not event.whole:
-            raise WireError("truncated")
-        chunks.append(chat_assemble.payload(event, jsontext.skim))
-        if _failed(chunks[-1]):
-            raise WireError("error-event")
+    chunks = frames.payloads([event for event in events[:ends] if not event[2]], jsontext.skim_all)
+    if any(_failed(chunk) for chunk in chunks):
+        raise WireError("error-event")
     marked = ends < len(events)
+    if len(chunks) < ends:
+        raise WireError("truncated")
     if not marked and not (stream.endswith((b"\n\n", b"\r\n\r\n")) and _counted_last(chunks)):
         raise WireError("truncated")
     if ends + 1 < len(events):
         raise WireError("after-done")
-    chat_assemble.check_text(stream)
+    frames.check_text(stream)
     return chat_assemble.merged(chunks, strict=False), marked
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import DONE, check_text, payload, same
+from .chat_assemble import same
 from .chat_explode import pieces
+from .frames import ReadAll, check_text, payloads, sent
 
 Body = dict[str, Any]
 
@@ -37,25 +38,13 @@ class _Open:
     logprobs: list[Any] = field(default_factory=list)
 
 
-def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Body]:
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
     """Return the JSON objects of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
     check_text(stream)
-    found = []
-    for event in framing.parse_sse(stream):
-        if event.data.strip() in ("", DONE):
-            continue
-        if event.event == "error":
-            raise WireError("error-event")
-        found.append(whole_payload(event, read))
-    return found
-
-
-def whole_payload(event: framing.Event, read: Callable[[str], Any]) -> Body:
-    """Return the JSON object of an event; where the stream ended inside its data it is `truncated`."""
-    try:
-        return payload(event, read)
-    except WireError:
-        raise WireError("bad-event" if event.whole else "truncated") from None
+    told = sent(stream)
+    if any(name == b"error" for name, _, _ in told):
+        raise WireError("error-event")
+    return payloads(told, read)
 
 
 def assemble(events: Iterable[Body], *, strict: bool = True) -> Body:

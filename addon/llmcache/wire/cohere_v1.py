@@ -9,16 +9,16 @@ Source: Cohere, "API reference", v1 Chat and Generate, and the types of its Pyth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Verdict, WireError
 from ..ndjson import ndjson
 from . import chat_verdict, cohere, http
-from .chat_assemble import check_text, same
+from .chat_assemble import same
 from .chat_explode import pieces
-from .cohere_events import whole_payload
+from .frames import ReadAll, check_text, payloads
 from .ollama_forms import objects
 
 NAME = "cohere-v1"
@@ -82,7 +82,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
         return Incomplete(f"status-{reply.status}")
     form = reply_form(call, reply)
     try:
-        body = _last(_events(reply, form, jsontext.skim)) if form.streamed else jsontext.skim(reply.body)
+        body = _last(_events(reply, form, jsontext.skim_all)) if form.streamed else jsontext.skim(reply.body)
     except WireError as error:
         return Incomplete(str(error) if form.streamed else "not-json")
     if not isinstance(body, dict):
@@ -110,7 +110,7 @@ def convert(reply: Reply, recorded: Form, wanted: Form) -> Reply:
             case "json", "ndjson":
                 return _as_stream(reply)
             case (("ndjson" | "sse"), "json"):
-                body = jsontext.dumps(_assembled(_events(reply, recorded, jsontext.read)))
+                body = jsontext.dumps(_assembled(_events(reply, recorded, jsontext.read_all)))
                 return Reply(reply.status, http.typed(reply.headers, "application/json"), body)
     except WireError as error:
         raise Lossy(str(error)) from None
@@ -133,12 +133,12 @@ def _form(request: Request, body: Body) -> Form:
     return Form("sse" if "text/event-stream" in accepted else "ndjson")
 
 
-def _events(reply: Reply, form: Form, read: Callable[[Any], Any]) -> list[Body]:
+def _events(reply: Reply, form: Form, read: ReadAll) -> list[Body]:
     """Return the JSON objects of a stream. Raises `WireError` with `truncated` or `bad-event`."""
     if form.kind == "ndjson":
         return objects(reply.body, read)
     check_text(reply.body)
-    return [whole_payload(event, read) for event in framing.parse_sse(reply.body) if event.data.strip()]
+    return payloads([event for event in framing.frames(reply.body) if event[1].strip()], read)
 
 
 def _last(events: list[Body]) -> Any:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Verdict, WireError
 from . import http
-from .chat_assemble import check_text
 from .chat_verdict import NATURAL, is_stream, usage_of
 from .completions_forms import Body, assemble, explode, merged
+from .frames import check_text
 from .openai_chat import DENIED, MEANINGFUL, STREAM_OPTIONS, USAGE, refusal, usage_spans
 from .verbatim import finished
 
@@ -116,7 +116,7 @@ def _form(body: Body) -> Form:
 
 def _of_stream(stream: bytes) -> Body:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    told = finished(framing.parse_sse(stream))
+    told = finished(stream)
     check_text(stream)
     return merged(told, strict=False)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import DONE, check_text, chunks, same
+from . import frames
+from .chat_assemble import chunks, same
 from .chat_explode import pieces
 
 Body = dict[str, Any]
@@ -23,8 +24,7 @@ def assemble(stream: bytes) -> Body:
 
     Raises `Lossy` (the field) where chunks contradict each other, `WireError` (`bad-event`) for what is no JSON object.
     """
-    check_text(stream)
-    return merged(chunks(framing.parse_sse(stream)), strict=True)
+    return merged(chunks(stream), strict=True)
 
 
 def merged(told: Iterable[Body], *, strict: bool) -> Body:
@@ -78,7 +78,7 @@ def explode(body: Body, *, usage: bool) -> list[bytes]:
     if usage and not isinstance(body.get("usage"), dict):
         raise Lossy("usage")
     events = [b"data: " + jsontext.dumps(chunk) + b"\n\n" for chunk in _chunks(body, usage)]
-    events.append(f"data: {DONE}\n\n".encode())
+    events.append(b"data: %s\n\n" % frames.DONE)
     try:
         again = assemble(b"".join(events))
     except WireError as error:

@@ -8,15 +8,15 @@ Source: Alibaba Cloud Model Studio, "DashScope API reference", text generation a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import check_text, same
+from .chat_assemble import same
 from .chat_explode import pieces
-from .cohere_events import whole_payload
+from .frames import ReadAll, check_text, payloads
 
 Body = dict[str, Any]
 
@@ -39,17 +39,13 @@ class _Pieces(list[str]):
     __slots__ = ()
 
 
-def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Body]:
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
     """Return the payloads of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
     check_text(stream)
-    found = []
-    for event in framing.parse_sse(stream):
-        if not event.data.strip() or event.event == "done":
-            continue
-        body = whole_payload(event, read)
-        if event.event == "error" or body.get("code"):
-            raise WireError("error-event")
-        found.append(body)
+    told = [event for event in framing.frames(stream) if event[1].strip() and event[0] != b"done"]
+    found = payloads(told, read)
+    if any(name == b"error" for name, _, _ in told) or any(body.get("code") for body in found):
+        raise WireError("error-event")
     return found
 
 

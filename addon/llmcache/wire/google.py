@@ -17,7 +17,8 @@ from urllib.parse import unquote
 from .. import jsonarray, jsontext
 from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
 from . import google_verdict, http
-from .google_assemble import assemble, events, payloads
+from .frames import placed
+from .google_assemble import assemble, payloads
 from .google_explode import explode, written
 
 NAME = "google"
@@ -259,7 +260,7 @@ def _ends(reply: Reply, form: str) -> list[int]:
     """Return the offset behind each chunk of the stream."""
     if form == "array":
         return [element.end for element in jsonarray.ArrayParser().feed(reply.body)]
-    return [event.end for event in events(reply.body)]
+    return [event.end for event in placed(reply.body)]
 
 
 _SHAPES = {

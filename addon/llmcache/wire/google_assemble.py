@@ -9,12 +9,13 @@ Source: Google, "GenerateContentResponse" (ai.google.dev/api/generate-content) a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import DONE, check_text, same
+from . import frames
+from .chat_assemble import same
 
 LATER = frozenset(
     {
@@ -91,17 +92,15 @@ def kind(part: dict[str, Any]) -> Any:
     return part.get("thought")
 
 
-def payloads(body: bytes, form: str, read: Callable[[bytes | str], Any] = jsontext.read) -> list[dict[str, Any]]:
+def payloads(body: bytes, form: str, read: frames.ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
     """Return the chunks of a stream (*form* `sse` or `array`). Raises `WireError`: `truncated`, `bad-event`, ..."""
-    chunks = _elements(body, read) if form == "array" else _events(body, read)
+    if form == "sse":
+        frames.check_text(body)
+        return frames.payloads(frames.sent(body), read)
+    chunks = _elements(body, read)
     if not all(isinstance(chunk, dict) for chunk in chunks):
         raise WireError("bad-event")
     return chunks
-
-
-def events(stream: bytes) -> list[framing.Event]:
-    """Return the events of an SSE stream that carry a chunk; gateways that know OpenAI better close with `[DONE]`."""
-    return [event for event in framing.parse_sse(stream) if event.data.strip() not in ("", DONE)]
 
 
 def assemble(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -188,21 +187,10 @@ def _candidates(chunk: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _elements(body: bytes, read: Callable[[bytes | str], Any]) -> list[Any]:
+def _elements(body: bytes, read: frames.ReadAll) -> list[Any]:
     try:
-        value = read(body)
+        (value,) = read([body])
     except WireError:
         # An array that lacks its end is no JSON: what was cut off and what was never JSON look the same from here.
         raise WireError("truncated" if not body.rstrip().endswith(b"]") else "bad-event") from None
     return value if isinstance(value, list) else [value]
-
-
-def _events(body: bytes, read: Callable[[bytes | str], Any]) -> list[Any]:
-    check_text(body)
-    chunks = []
-    for event in events(body):
-        try:
-            chunks.append(read(event.data))
-        except WireError:
-            raise WireError("bad-event" if event.whole else "truncated") from None
-    return chunks

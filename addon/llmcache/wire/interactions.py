@@ -14,8 +14,8 @@ from typing import Any
 from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage, Verdict, WireError
 from . import google, http
-from .chat_assemble import DONE
 from .chat_verdict import is_stream
+from .frames import DONE
 from .interactions_forms import END, Body, assemble, events, explode
 
 NAME = "google-interactions"
@@ -102,7 +102,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:  # noqa:
     if reason := _flaw(body, finish):
         return Incomplete(reason)
     # Google closes with `[DONE]`; where only the interaction says that it is over, HTTP must say it too.
-    marked = not streamed or DONE.encode() in reply.body[-_TAIL:]
+    marked = not streamed or DONE in reply.body[-_TAIL:]
     return Complete(_usage(body.get("usage")), body["model"] if isinstance(body.get("model"), str) else "", marked)
 
 
@@ -141,7 +141,7 @@ def _wrong(body: Body) -> str:
 
 def _of_stream(stream: bytes) -> Any:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    told = events(stream, jsontext.skim)
+    told = events(stream, jsontext.skim_all)
     kinds = [each.get("event_type") for each in told]
     if END not in kinds:
         raise WireError("truncated")

@@ -13,20 +13,19 @@ from typing import Any
 
 from .. import framing, jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import DONE, check_text, same
+from .chat_assemble import same
 from .chat_explode import pieces
-from .cohere_events import whole_payload
+from .frames import DONE, ReadAll, check_text, payloads, sent
 
 Body = dict[str, Any]
 
 END = "interaction.completed"
 
 
-def events(stream: bytes, read: Callable[[str], Any] = jsontext.read) -> list[Body]:
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
     """Return the JSON objects of a stream. Raises `WireError`: `truncated`, `error-event`, `bad-event`."""
     check_text(stream)
-    sent = [event for event in framing.parse_sse(stream) if event.data.strip() not in ("", DONE)]
-    found = [whole_payload(event, read) for event in sent]
+    found = payloads(sent(stream), read)
     if any(each.get("event_type") == "error" or each.get("error") for each in found):
         raise WireError("error-event")
     return found
@@ -64,8 +63,8 @@ def explode(body: Any) -> list[bytes]:
         raise Lossy("steps") from None
     if not same(body, again):
         raise Lossy(next((key for key in body if not same(body[key], again.get(key))), "body"))
-    written = [(each["event_type"], jsontext.dumps(each).decode()) for each in told]
-    return [framing.sse(framing.Event(data, name)) for name, data in [*written, ("done", DONE)]]
+    written = [(each["event_type"], jsontext.dumps(each)) for each in told]
+    return [framing.sse(framing.Event(data.decode(), name)) for name, data in [*written, ("done", DONE)]]
 
 
 def _step(step: Body, deltas: list[Body], strict: bool) -> Body:

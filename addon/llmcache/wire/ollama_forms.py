@@ -8,14 +8,15 @@ Source: Ollama, "API reference" and "Streaming" (docs.ollama.com/api); `server/r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from .. import jsontext
-from ..chat import Lossy, WireError
+from ..chat import Lossy
 from ..ndjson import ndjson, parse_ndjson
 from .chat_assemble import same
 from .chat_explode import pieces
+from .frames import ReadAll, payloads
 
 TEXTS = ("thinking", "content", "response")
 """Strings that come in fragments, in the order in which a model has them."""
@@ -45,18 +46,9 @@ EVERY = ("model", "remote_model", "remote_host", "created_at")
 """Members that every line says."""
 
 
-def objects(body: bytes, read: Callable[[bytes], Any] = jsontext.read) -> list[dict[str, Any]]:
+def objects(body: bytes, read: ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
     """Return the object of every line. Raises `WireError`: `truncated` for a last one cut off, else `bad-event`."""
-    found = []
-    for line in parse_ndjson(body):
-        try:
-            value = read(line.data)
-        except WireError:
-            raise WireError("bad-event" if line.whole else "truncated") from None
-        if not isinstance(value, dict):
-            raise WireError("bad-event")
-        found.append(value)
-    return found
+    return payloads([(b"", line.data, b"" if line.whole else line.data) for line in parse_ndjson(body)], read)
 
 
 def assemble(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
         return Incomplete(f"status-{reply.status}")
     streamed = is_stream(reply)
     try:
-        found = objects(reply.body, jsontext.skim) if streamed else [jsontext.skim(reply.body)]
+        found = objects(reply.body, jsontext.skim_all) if streamed else [jsontext.skim(reply.body)]
     except WireError as error:
         return Incomplete(str(error) if streamed else "not-json")
     if not all(isinstance(each, dict) for each in found):

@@ -13,8 +13,9 @@ from typing import Any
 from .. import framing, jsontext
 from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
 from . import chat_verdict, http, vertex
-from .chat_assemble import DONE, assemble, payload
+from .chat_assemble import assemble
 from .chat_explode import explode
+from .frames import payloads, placed
 
 NAME = "openai-chat"
 MARKS_END = True
@@ -205,10 +206,8 @@ def _as_other_stream(reply: Reply, recorded: frozenset[str], wanted: frozenset[s
 def usage_spans(stream: bytes) -> list[tuple[int, int]]:
     """Return the byte ranges that are there only because usage was asked for: its chunk, and `"usage": null`."""
     spans = []
-    for event in framing.parse_sse(stream):
-        if not event.data.strip() or event.data.strip() == DONE:
-            continue
-        chunk = payload(event)
+    events = placed(stream)
+    for event, chunk in zip(events, payloads([(b"", event.data.encode(), b"") for event in events]), strict=True):
         if isinstance(chunk.get("usage"), dict) and chunk.get("choices") == []:
             spans.append((event.start, event.end))
         elif "usage" in chunk and chunk["usage"] is None:

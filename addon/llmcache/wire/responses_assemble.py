@@ -2,7 +2,7 @@
 
 The last event carries the whole object, so nothing is put together: what the deltas said is held against it, and
 output that the object leaves out (ChatGPT's Codex backend sends `"output": []`) is taken from the finished items.
-It does not decide whether the answer is good. Entry points: `assemble`, `payloads`, `final`.
+It does not decide whether the answer is good. Entry points: `assemble`, `final`.
 Source: OpenAI, "Streaming events" of the Responses API.
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .. import framing, jsontext
+from .. import jsontext
 from ..chat import Lossy, WireError
-from .chat_assemble import DONE, check_text, payload
+from ..framing import Frame
+from .frames import check_text, payloads, sent
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """What the event is called that ends a stream and carries the response."""
@@ -44,23 +45,13 @@ def assemble(stream: bytes) -> dict[str, Any]:
     """
     check_text(stream)
     events = sent(stream)
-    told = list(payloads(events))
+    told = payloads(events, jsontext.skim_all)
     last = next((at for at, each in enumerate(told) if each.get("type") in TERMINAL), None)
     if last is None:
         raise WireError("truncated")
-    body = final(payload(events[last]), (payload(event) for event in _finished(events, told)))
+    body = final(payloads([events[last]])[0], (payloads([event])[0] for event in _finished(events, told)))
     _compare(told, body)
     return body
-
-
-def sent(stream: bytes) -> list[framing.Event]:
-    """Return the events that carry something, without the `[DONE]` that some gateways append."""
-    return [event for event in framing.parse_sse(stream) if event.data.strip() not in ("", DONE)]
-
-
-def payloads(events: Iterable[framing.Event]) -> Iterable[Payload]:
-    """Yield what each event says, to look at. Raises `WireError` (`bad-event`)."""
-    return (payload(event, jsontext.skim) for event in events)
 
 
 def final(last: Payload, told: Iterable[Payload]) -> dict[str, Any]:
@@ -77,7 +68,7 @@ def final(last: Payload, told: Iterable[Payload]) -> dict[str, Any]:
     return {**body, "output": [items[at] for at in sorted(items)]} if items else body
 
 
-def _finished(events: list[framing.Event], told: list[Payload]) -> list[framing.Event]:
+def _finished(events: list[Frame], told: list[Payload]) -> list[Frame]:
     return [event for event, each in zip(events, told, strict=True) if _is_item(each)]
 
 

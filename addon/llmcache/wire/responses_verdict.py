@@ -12,9 +12,9 @@ from typing import Any
 
 from .. import jsontext
 from ..chat import Complete, Incomplete, Reply, Usage, Verdict, WireError
-from .chat_assemble import check_text
 from .chat_verdict import is_stream
-from .responses_assemble import FAILED, TERMINAL, final, payloads, sent
+from .frames import check_text, payloads, sent
+from .responses_assemble import FAILED, TERMINAL, final
 
 UNFINISHED = {
     "queued": "truncated",
@@ -65,13 +65,9 @@ def usage_of(body: dict[str, Any]) -> Usage:
 def _of_stream(stream: bytes) -> dict[str, Any]:
     """Return the response of a finished stream. Raises `WireError` with the reason why it is not finished."""
     events = sent(stream)
-    broken = bool(events) and not events[-1].whole
-    if any(event.event in FAILED for event in events):
+    if any(name.decode("utf-8", "replace") in FAILED for name, _, _ in events):
         raise WireError("error-event")
-    try:
-        told = list(payloads(events))
-    except WireError:
-        raise WireError("truncated" if broken else "bad-event") from None
+    told = payloads(events, jsontext.skim_all)
     if any(each.get("type") in FAILED or each.get("error") for each in told):
         raise WireError("error-event")
     ends = next((at for at, each in enumerate(told) if each.get("type") in TERMINAL), None)

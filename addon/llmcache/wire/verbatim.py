@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import framing, jsontext
 from ..chat import WireError
-from .chat_assemble import DONE, check_text, payload
+from .frames import DONE, check_text, payloads
 
 
 def last_payload(stream: bytes, terminal: Collection[str], times: int = 1) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def last_payload(stream: bytes, terminal: Collection[str], times: int = 1) -> di
     or after `[DONE]`, which some servers send.
     Raises `WireError` with the reason why it is not: `truncated`, `after-done`, `bad-event`, `error-event`.
     """
-    told, done = _told(framing.parse_sse(stream))
+    told, done = _told(stream)
     ends = [each.get("type") in terminal for each in told]
     if not told or not (done or (ends[-1] and sum(ends) >= times)):
         raise WireError("truncated")
@@ -28,31 +28,24 @@ def last_payload(stream: bytes, terminal: Collection[str], times: int = 1) -> di
     return told[-1]
 
 
-def finished(events: list[framing.Event]) -> list[dict[str, Any]]:
+def finished(stream: bytes) -> list[dict[str, Any]]:
     """Return what the events before `[DONE]` say. Raises `WireError` as `last_payload` does."""
-    told, done = _told(events)
+    told, done = _told(stream)
     if not done:
         raise WireError("truncated")
     return told
 
 
-def _told(events: list[framing.Event]) -> tuple[list[dict[str, Any]], bool]:
+def _told(stream: bytes) -> tuple[list[dict[str, Any]], bool]:
     """Return the payloads, and whether `[DONE]` came after them."""
-    sent = [event for event in events if event.data.strip()]
-    done = [(event.data.strip() if event.whole else event.data) == DONE for event in sent]
+    sent = [event for event in framing.frames(stream) if event[1].strip()]
+    done = [(data if cut else data.strip()) == DONE for _, data, cut in sent]
     if True in done[:-1]:
         raise WireError("after-done")
-    told = [_looked_at(event) for event, is_done in zip(sent, done, strict=True) if not is_done]
-    if any(event.event == "error" for event in sent) or any(_failed(each) for each in told):
+    told = payloads(sent[:-1] if True in done else sent, jsontext.skim_all)
+    if any(name == b"error" for name, _, _ in sent) or any(_failed(each) for each in told):
         raise WireError("error-event")
     return told, True in done
-
-
-def _looked_at(event: framing.Event) -> dict[str, Any]:
-    try:
-        return payload(event, jsontext.skim)
-    except WireError:
-        raise WireError("bad-event" if event.whole else "truncated") from None
 
 
 def _failed(each: dict[str, Any]) -> bool:
