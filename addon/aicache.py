@@ -16,6 +16,7 @@ from typing import assert_never
 from weakref import WeakKeyDictionary
 
 import aicache_flows as flows
+from aicache_copies import Came, Copies, Pending
 from aicache_rest import Resting
 from llmcache import config, status, wire
 from llmcache.build import build_engine
@@ -24,10 +25,11 @@ from llmcache.chat import BackendError, Bypass, Hit, Miss, Outcome, Refusal
 from llmcache.control import read_control
 from llmcache.crowd import Followed
 from llmcache.engine import Engine
+from llmcache.flights import Feed
 from llmcache.freshness import age, failing
 from llmcache.pace import played
 from llmcache.recorder import Ticket
-from llmcache.stage import Play
+from llmcache.stage import Play, Stage
 from llmcache.stats import Observation, Stats
 from llmcache.trust import Distrust
 from mitmproxy import connection, ctx, exceptions, http, tls
@@ -53,6 +55,11 @@ class AiCache:
         self._build = build
         self.settings: config.Config | None = None
         self.engine: Engine | None = None
+        self._stage = Stage()
+        """Outlives the engines, for other settings cut nobody short who is being answered."""
+        self._copies = Copies(self._finish)
+        self._certificates: bool | None = None
+        """`upstream_cert` as it was before `replay`."""
         self._started = False
         self._resting: Resting | None = None
         self._lane = ""
@@ -105,12 +112,7 @@ class AiCache:
             log.warning("%s", warning)
         # Eager connections would contact the provider before `request` can answer, and fail where nothing listens.
         ctx.options.update(connection_strategy="lazy")
-        if (
-            settings.cache.stale_while_revalidate or settings.enable_semantic_cache
-        ) and "client_replay_concurrency" in ctx.options:
-            ctx.options.update(client_replay_concurrency=-1)  # else one slow refresh keeps all others waiting
-        if settings.mode == "replay":
-            ctx.options.update(upstream_cert=False)  # else a TLS handshake could ask the provider for its certificate
+        self._see_to_certificates(settings.mode)
         if self._started:
             self._open(before)
 
@@ -127,21 +129,31 @@ class AiCache:
             self._resting = Resting(ctx.master.addons, ctx.options)
             self._resting.begin()
 
+    def _see_to_certificates(self, mode: str) -> None:
+        """Keep TLS handshakes from asking the provider for its certificate in `replay`; else leave it to the user."""
+        if mode == "replay" and self._certificates is None:
+            self._certificates = ctx.options.upstream_cert
+            ctx.options.update(upstream_cert=False)
+        elif mode != "replay" and self._certificates is not None:
+            ctx.options.update(upstream_cert=self._certificates)
+            self._certificates = None
+
     def _open(self, before: config.Config | None = None) -> None:
         """Make the engine that the settings describe; one that was running *before* stores what it has and closes."""
         assert self.settings is not None
         old = self.engine
         try:
-            self.engine = self._build(self.settings, self._observe)
+            self.engine = replace(self._build(self.settings, self._observe), stage=self._stage)
         except BackendError as error:
-            if old:
+            if old and before:
                 self.settings = before
+                self._see_to_certificates(before.mode)
                 raise exceptions.OptionsError(f"aicache: {error}") from None
             log.error("aicache: %s", error)  # noqa: TRY400 - the user needs the sentence, not our stack
             ctx.master.shutdown()
             return
         if old:
-            self._closing = asyncio.get_running_loop().create_task(old.close())
+            self._closing = asyncio.get_running_loop().create_task(old.close(staged=False))
         self._ready.set()
         log.info("aicache: mode %s, store %r", self.settings.mode, self.engine.store)
 
@@ -217,26 +229,20 @@ class AiCache:
                     engine.abandon(ticket, "internal-error")
                 raise
 
-    @staticmethod
     async def _settle(
-        engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, outcome: Outcome | Followed, ticket: Ticket | None
+        self,
+        engine: Engine,
+        flow: http.HTTPFlow,
+        dialect: wire.Dialect,
+        outcome: Outcome | Followed,
+        ticket: Ticket | None,
     ) -> None:
         """Do with the flow what was decided."""
         match outcome:
             case Hit():
-                flows.kept(flow)[flows.ENTRY] = outcome.entry
                 if ticket:
-                    flows.refresh(engine, flow, ticket)
-                entry, reply, pace = outcome.entry, outcome.reply, engine.rules.pace
-                flowing = entry.truncated or (pace.speed and reply.chunks)
-                if flowing and await engine.stage.open():
-                    said = ("age", str(age(entry, time.time()))), ("cache-status", status.of_hit(outcome))
-                    play = Play(reply.status, (*reply.headers, *said), played(entry, reply, pace))
-                    await flows.stage(engine, flow, play)
-                elif entry.truncated:  # in one block it would pass for whole
-                    flow.response = flows.refusal(dialect, "the recording broke off, and there is no port to break it")
-                else:
-                    flows.answer(flow, outcome)
+                    self._refresh(engine, flow, ticket)
+                await self._serve(engine, flow, dialect, outcome)
             case Followed(feed=feed):
                 await flows.stage(
                     engine, flow, Play(feed.status, (*feed.headers, ("cache-status", status.COLLAPSED)), feed)
@@ -246,13 +252,52 @@ class AiCache:
             case Bypass(reason=reason):
                 flows.kept(flow)[flows.STATUS] = status.of_bypass(reason)
             case Miss(reason=reason):
-                if ticket and ticket.fallback and not await flows.answers(flow):
-                    flows.answer(flow, engine.rescue(ticket, ticket.fallback))
-                else:
-                    more = {flows.STATUS: status.of_miss(reason), flows.TICKET: ticket, flows.ENGINE: engine}
-                    flows.kept(flow).update(more)
+                if ticket and ticket.fallback:
+                    if await engine.stage.open():
+                        await self._stand_by(engine, flow, dialect, ticket)
+                        return
+                    ticket = replace(ticket, fallback=None)
+                flows.kept(flow).update(flows.sent(engine, ticket, reason))
             case _:
                 assert_never(outcome)
+
+    @staticmethod
+    async def _serve(engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, hit: Hit) -> None:
+        """Answer the flow from the store, in one block or from the stage."""
+        flows.kept(flow)[flows.ENTRY] = hit.entry
+        entry, reply, pace = hit.entry, hit.reply, engine.rules.pace
+        flowing = entry.truncated or (pace.speed and reply.chunks)
+        if flowing and await engine.stage.open():
+            said = ("age", str(age(entry, time.time()))), ("cache-status", status.of_hit(hit))
+            play = Play(reply.status, (*reply.headers, *said), played(entry, reply, pace))
+            await flows.stage(engine, flow, play)
+        elif entry.truncated:  # in one block it would pass for whole
+            flow.response = flows.refusal(dialect, "the recording broke off, and there is no port to break it")
+        else:
+            flows.answer(flow, hit)
+
+    def _refresh(self, engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
+        """Ask anew in the background, with the caller's credential."""
+        try:
+            self._copies.send(flow, flows.sent(engine, ticket, ticket.reason))
+        except Exception:
+            log.exception("aicache: a stale answer was served and not refreshed")
+            engine.abandon(ticket, "not-refreshed")
+
+    async def _stand_by(self, engine: Engine, flow: http.HTTPFlow, dialect: wire.Dialect, ticket: Ticket) -> None:
+        """Ask upstream with a copy, and answer what comes of it; where that is nothing, what has expired."""
+        pending, started = Pending(), time.time()
+        copy = self._copies.send(flow, flows.sent(engine, ticket, ticket.reason) | {flows.PENDING: pending})
+        match await pending.answer(engine.rules.stale.wait):
+            case Came(response=head, feed=Feed() as feed):
+                await flows.stage(engine, flow, Play(head.status_code, (), feed), head)
+            case Came(response=response):
+                flow.response = response
+            case int() as code:
+                await self._serve(engine, flow, dialect, engine.rescue(ticket, time.time() - started, code))
+            case None:  # what comes yet is recorded all the same
+                hit, flows.kept(copy)[flows.TICKET] = engine.overtake(ticket, time.time() - started)
+                await self._serve(engine, flow, dialect, hit)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Say what we did, and copy a stream while it flows."""
@@ -265,13 +310,19 @@ class AiCache:
         head = kept[flows.HEAD] = flows.fields(flow.response)
         flows.add_cache_status(flow.response, head, member)
         ticket: Ticket | None = kept.get(flows.TICKET)
-        if ticket is None or self.engine is None or (ticket.fallback and failing(flow.response.status_code)):
+        if ticket is None or self.engine is None:
+            return
+        if ticket.fallback and failing(flow.response.status_code):
+            del kept[flows.TICKET]
+            kept[flows.PENDING].failed(flow.response.status_code)
             return
         tee, limit = None, self.engine.rules.admission.max_body
         if not collected(ticket.call.form, head, limit):
             sent = flow.request.timestamp_end or time.time()
             tee = kept[flows.TEE] = flow.response.stream = Tee(sent, limit, flow.response.stream)
         self.engine.crowd.answered(ticket, flow.response.status_code, head, tee)
+        if ticket.fallback and tee:
+            kept[flows.PENDING].begins(flow.response, tee)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Hand the reply over for storing; nobody waits for it."""
@@ -287,15 +338,15 @@ class AiCache:
         kept = flows.kept(flow)
         ticket: Ticket | None = kept.pop(flows.TICKET, None)
         tee: Tee | None = kept.pop(flows.TEE, None)
+        if ticket and ticket.fallback and not kept[flows.PENDING].ended(flow, tee):
+            return  # who waits for it answers something else
         if ticket is None or self.engine is None:
             return
         engine: Engine = kept[flows.ENGINE]
         try:
             seconds = time.time() - (flow.request.timestamp_end or flow.request.timestamp_start)
             left = flows.client_left(flow)
-            if (hit := ticket.fallback) and (code := flows.replaceable(flow)):
-                flows.answer(flow, engine.rescue(ticket, hit, code, seconds))
-            elif reason := "settings-changed" if engine is not self.engine else flows.unrecordable(flow, tee):
+            if reason := "settings-changed" if engine is not self.engine else flows.unrecordable(flow, tee):
                 engine.abandon(ticket, reason, seconds, left=left, whole=flow.error is None)
             else:
                 engine.record(ticket, flows.exchange_of(flow, tee, kept[flows.HEAD], seconds), left=left)
@@ -317,6 +368,7 @@ class AiCache:
         if self.engine is None:
             return None
         engine, self.engine = self.engine, None
+        self._see_to_certificates("off")
         return asyncio.get_running_loop().create_task(engine.close())
 
 

@@ -17,9 +17,8 @@ from llmcache import capture, lanes, status, wire
 from llmcache.capture import Tee, value
 from llmcache.chat import Headers, Hit, Request, WireError
 from llmcache.engine import Engine
-from llmcache.freshness import age, failing
+from llmcache.freshness import age
 from llmcache.lanes import named
-from llmcache.reach import reachable
 from llmcache.recorder import Ticket
 from llmcache.stage import Play, Seat
 from mitmproxy import connection, ctx, http
@@ -129,28 +128,9 @@ def strip(flow: http.HTTPFlow) -> None:
         flow.request.headers.fields = tuple(others)
 
 
-def refresh(engine: Engine, flow: http.HTTPFlow, ticket: Ticket) -> None:
-    """Ask anew in the background with a copy of the flow, which has its credential and is nowhere stored."""
-    again = flow.copy()
-    try:
-        kept(again).update({TICKET: ticket, ENGINE: engine, STATUS: status.of_miss(ticket.reason)})
-        ctx.master.commands.call("replay.client", [again])
-    except Exception:
-        log.exception("aicache: a stale answer was served and not refreshed")
-        engine.abandon(ticket, "not-refreshed")
-
-
-async def answers(flow: http.HTTPFlow) -> bool:
-    """Whether the provider takes connections: mitmproxy's own answer to one that fails cannot be replaced any more."""
-    parent = flow.server_conn.via or isinstance(flow.client_conn.proxy_mode, mode_specs.UpstreamMode)
-    return bool(parent) or await reachable(flow.request.host, flow.request.port)
-
-
-def replaceable(flow: http.HTTPFlow) -> int:
-    """Return the status of a failure whose place a stored answer may take, for the client has nothing of it yet."""
-    response = flow.response
-    unsent = response and not response.stream and not flow.error
-    return response.status_code if response and unsent and failing(response.status_code) else 0
+def sent(engine: Engine, ticket: Ticket | None, reason: str) -> dict[str, Any]:
+    """Return what is kept of a flow that goes upstream for *reason*."""
+    return {STATUS: status.of_miss(reason), TICKET: ticket, ENGINE: engine}
 
 
 def answer(flow: http.HTTPFlow, hit: Hit) -> None:
@@ -167,20 +147,25 @@ def answer(flow: http.HTTPFlow, hit: Hit) -> None:
     flow.comment = member
 
 
-async def stage(engine: Engine, flow: http.HTTPFlow, play: Play) -> None:
-    """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards."""
+async def stage(engine: Engine, flow: http.HTTPFlow, play: Play, head: http.Response | None = None) -> None:
+    """Send the flow to our stage for its answer. What the client sent does not go there, and comes back afterwards.
+
+    *head*: what is then said in place of the play's own head.
+    """
     seat = await engine.stage.seat(play, flow.client_conn.id)
-    kept(flow)[STAGED] = seat, flow.request
+    kept(flow)[STAGED] = seat, flow.request, head
     flow.request = http.Request.make("GET", f"http://{seat.host}:{seat.port}/", headers=http.Headers(seat.fields))
     # A server of its own, not the one that later flows share: no parent proxy (`upstream:`) comes between.
     flow.server_conn = connection.Server(address=(seat.host, seat.port))
-    flow.comment = play.headers[-1][1]
+    flow.comment = head.headers["cache-status"] if head else play.headers[-1][1]
 
 
 def leave_stage(flow: http.HTTPFlow) -> Seat | None:
-    """Give the flow its own request back; return where it was played, if it was."""
+    """Give the flow its own request back, and its answer the head that it is to have; return where it was played."""
     seat: Seat | None
-    seat, flow.request = kept(flow).pop(STAGED, (None, flow.request))
+    seat, flow.request, head = kept(flow).pop(STAGED, (None, flow.request, None))
+    if flow.response:
+        flow.response = head or flow.response
     return seat
 
 
@@ -241,7 +226,7 @@ ADDRESSED = (b"x-aicache-", b"x-higress-skip-ai-cache")
 SKIP_HEADER, OWN_HEADERS = "x-higress-skip-ai-cache", "x-aicache-"
 REFUSALS = {424: "aicache_no_recording", 504: "aicache_not_cached"}
 STATUS, TICKET, HEAD, TEE, STAGED = "aicache.status", "aicache.ticket", "aicache.head", "aicache.tee", "aicache.staged"
-ENTRY, ENGINE = "aicache.entry", "aicache.engine"
+ENTRY, ENGINE, PENDING = "aicache.entry", "aicache.engine", "aicache.pending"
 """What is in `kept`."""
 _KEPT: WeakKeyDictionary[http.HTTPFlow, dict[str, Any]] = WeakKeyDictionary()
 TRANSPARENT = tuple(

@@ -154,6 +154,12 @@ def value(config, name):
         pytest.param("deadlines: {store: 20}", "deadlines.store", 20, id="milliseconds"),
         pytest.param("deadlines: {store: 70ms}", "deadlines.store", 70, id="ms"),
         pytest.param("deadlines: {store: 1.5s}", "deadlines.store", 1500, id="seconds"),
+        pytest.param(
+            "cache: {cacheTTL: 9, staleIfError: 9}\ndeadlines: {staleIfError: 5s}",
+            "deadlines.stale_if_error",
+            5000,
+            id="stale-deadline",
+        ),
         pytest.param("admit: {truncated: true}", "admit.truncated", True, id="truncated"),
         pytest.param("admit: {finishReasons: [length]}", "admit.finish_reasons", frozenset(["length"]), id="admit"),
         pytest.param("cacheKeyStrategy: allQuestions", "cache_key_strategy", "allQuestions", id="strategy"),
@@ -780,3 +786,9 @@ def test_path_warnings_are_passed_on(read):
     assert expected == [
         re.sub(r"^.*/c\.yaml", "c.yaml", warning) for warning in read(f"cacheKeyFrom: '{path}'").warnings
     ]
+
+
+def test_a_deadline_for_expired_answers_wants_expired_answers(read):
+    """Without them the deadline does nothing, and the user is told."""
+    (warning,) = read("deadlines: {staleIfError: 5s}").warnings
+    assert "deadlines.staleIfError: does nothing without `cache.staleIfError`" in warning

@@ -11,7 +11,6 @@ from llmcache.chat import Hit, Miss, Refusal
 from llmcache.control import Control
 from llmcache.freshness import Stale
 from llmcache.ledger import FileLedger
-from llmcache.reach import reachable
 from llmcache.recorder import Admission
 from llmcache.redact import Redactor, Secrets
 from llmcache.semantic.audit import Audit
@@ -160,11 +159,6 @@ async def test_answers_are_compared_beside_the_event_loop() -> None:
     world.lessons.journal = None
     await world.teach(OTHER, "Madrid")
     assert threads == []
-
-
-async def test_a_name_that_cannot_be_one_is_not_reachable() -> None:
-    """The name's encoder fails with an error of its own, which is no error of ours."""
-    assert not await reachable("a" * 64 + ".example", 1)
 
 
 async def test_a_renewed_answer_goes_on_answering_near_questions() -> None:

@@ -30,7 +30,6 @@ FLOORS = (
         "capture",
         "control",
         "freshness",
-        "reach",
         "status",
         "addresses",
         "breaker",
@@ -209,7 +208,7 @@ def test_a_file_says_what_it_is_and_stays_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES
 
 
-def test_the_addon_folder_holds_three_names() -> None:
-    """Everything in it lands on `sys.path`: the script, what reads and writes flows for it, and one package."""
+def test_the_addon_folder_holds_five_names() -> None:
+    """Everything in it lands on `sys.path`: the script, what knows mitmproxy for it, and one package."""
     names = {path.name for path in (ROOT / "addon").iterdir() if not path.name.startswith((".", "__"))}
-    assert names == {"aicache.py", "aicache_flows.py", "aicache_rest.py", "llmcache"}
+    assert names == {"aicache.py", "aicache_copies.py", "aicache_flows.py", "aicache_rest.py", "llmcache"}

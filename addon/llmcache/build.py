@@ -183,7 +183,8 @@ def scope_key_path(cache: Cache) -> Path:
 def rules(settings: config.Config) -> Rules:
     """Return what the engine needs of *settings*."""
     higress, answer = settings.compat == "higress", _answer(settings)
-    stale = Stale(settings.cache.stale_if_error, settings.cache.stale_while_revalidate)
+    cache = settings.cache
+    stale = Stale(cache.stale_if_error, cache.stale_while_revalidate, settings.deadlines.stale_if_error / 1000)
     return Rules(
         mode=settings.mode,
         hosts=settings.match.hosts,

@@ -69,6 +69,8 @@ class Deadlines:
     """50 where the store is a Redis."""
     embed: int = 1000
     """How long a call waits for the vector of its question. What comes later is remembered for the next."""
+    stale_if_error: int = 30_000
+    """How long a provider may take to begin its answer before an expired one stands in for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,7 @@ def _read(root: Section) -> Config:
         stream_response_template=_read_template(root, "streamResponseTemplate", compile_stream)
         or (compile_stream(DEFAULT_STREAM) if compat == "higress" else None),
         limits=_read_limits(root.section("limits")),
-        deadlines=_read_deadlines(root.section("deadlines"), stored.type),
+        deadlines=_read_deadlines(root.section("deadlines"), stored),
         admit=_read_admit(root.section("admit")),
         flights=_read_flights(root.section("flights"), stored.type),
         replay=_read_replay(root.section("replay")),
@@ -270,10 +272,15 @@ def _read_limits(block: Section) -> Limits:
     return Limits(block.read("maxBody", 10_000_000, size), block.read("maxRequest", 20_000_000, size))
 
 
-def _read_deadlines(block: Section, store: str) -> Deadlines:
-    return Deadlines(
-        block.read("store", PATIENCE.get(store, 1000), milliseconds), block.read("embed", 1000, milliseconds)
+def _read_deadlines(block: Section, stored: Cache) -> Deadlines:
+    deadlines = Deadlines(
+        block.read("store", PATIENCE.get(stored.type, 1000), milliseconds),
+        block.read("embed", 1000, milliseconds),
+        block.read("staleIfError", 30_000, milliseconds),
     )
+    if "staleIfError" in block.changed and not stored.stale_if_error:
+        block.warning("staleIfError", "does nothing without `cache.staleIfError`")
+    return deadlines
 
 
 def _read_path(root: Section, name: str, default: str) -> Query:

@@ -1,7 +1,8 @@
 """Calls that ask the same at the same time: who leads, who follows, and what becomes of a follower in each case.
 
 A follower is answered from what the leader's reply has become, or by the leader's stream while it comes.
-When the leader's client leaves, the next one leads; when upstream fails, each asks by himself, all at once.
+When the leader's client leaves, the next one leads; when upstream fails, each asks by himself, all at once, unless
+he has an expired answer to fall back on; who has one waits for a reply to begin no longer than for a provider.
 It does not know modes, stores or the proxy. Entry points: `join`, then `answered` and `landed` or `abandoned`.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 from .capture import Tee, streams
 from .chat import BackendError, Bypass, Call, Entry, Headers, Hit, Miss, Outcome
 from .flights import Ending, Feed, Flight, Flights, Live
+from .freshness import failing
 from .recorder import Ticket
 from .stage import Stage
 
@@ -72,7 +74,7 @@ class Locks(Protocol):
 class Crowd:
     """*find*: looks a call up; *judged*: what was recorded a moment ago; *wait*: seconds; *limit*: bytes of a reply.
 
-    *locks*: where other processes ask the same, too.
+    *locks*: where other processes ask the same, too; *bound*: seconds that a call waits which has a fallback.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class Crowd:
         wait: float,
         limit: int,
         locks: Locks | None = None,
+        bound: float = 30.0,
     ) -> None:
-        self.flights = Flights(wait)
+        self.flights, self._bound = Flights(wait), bound
         self._find, self._judged, self._stage, self._limit, self._locks = find, judged, stage, limit, locks
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -93,6 +96,15 @@ class Crowd:
 
         *ended*: how many flights had ended before the look-up; *client*: nobody goes upstream for one who is gone.
         """
+        if ticket.fallback is None:
+            return await self._join(ticket, reason, ended, client)
+        try:
+            async with asyncio.timeout(self._bound):
+                return await self._join(ticket, reason, ended, client)
+        except TimeoutError:
+            return ticket.fallback, None
+
+    async def _join(self, ticket: Ticket, reason: str, ended: int, client: Client | None) -> Joined:
         flights = self.flights
         for _ in range(LEADERS):
             if flights.landed_since(ticket.key, ended):  # what was not there when we looked may be there now
@@ -123,8 +135,8 @@ class Crowd:
             hit = await self._elsewhere(self._locks, ticket.flight, ticket, client)
         except (BackendError, TimeoutError):  # the store is down or slow: nobody waits for it
             return Miss(reason), ticket
-        except BaseException:
-            self.flights.end(ticket.flight, Ending.FAILED)
+        except BaseException as error:  # one who waits no longer is as good as gone, and another may lead
+            self.abandoned(ticket, left=isinstance(error, asyncio.CancelledError))
             raise
         if isinstance(hit, Hit):
             self.flights.end(ticket.flight, Ending.RECORDED)
@@ -168,7 +180,9 @@ class Crowd:
 
     async def _after(self, ticket: Ticket, ending: Ending) -> Hit | bool:
         """Return the answer that the leader left; without one, whether somebody else may be followed or may lead."""
-        if ending is Ending.FAILED or ending is Ending.LATE:
+        if ending is Ending.DOWN and ticket.fallback:
+            return ticket.fallback
+        if ending in (Ending.FAILED, Ending.DOWN, Ending.LATE):
             return False
         found = await self._found(ticket)
         if isinstance(found, Hit):
@@ -186,7 +200,7 @@ class Crowd:
             return
         flight.alive()
         if status != OK:
-            self.flights.end(flight, Ending.FAILED)
+            self.flights.end(flight, Ending.DOWN if failing(status) else Ending.FAILED)
             self.over(ticket)
         elif tee is not None:
             if streams(headers):
@@ -214,10 +228,13 @@ class Crowd:
         """End a stream whose end HTTP did not mark: it is whole when its dialect says so."""
         live.end(whole=await self._judged(key) is not None)
 
-    def abandoned(self, ticket: Ticket, *, whole: bool = False, left: bool = False) -> None:
-        """Let go of those who wait for what is not recorded. *whole*: the stream came to its end all the same."""
+    def abandoned(self, ticket: Ticket, *, whole: bool = False, left: bool = False, down: bool = False) -> None:
+        """Let go of those who wait for what is not recorded.
+
+        *whole*: the stream came to its end all the same; *left*: the client went; *down*: upstream cannot answer.
+        """
         if flight := ticket.flight:
-            self.flights.end(flight, Ending.LEFT if left else Ending.FAILED)
+            self.flights.end(flight, Ending.LEFT if left else Ending.DOWN if down else Ending.FAILED)
             self.over(ticket)
             if flight.live:
                 flight.live.end(whole=whole)

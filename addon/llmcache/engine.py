@@ -71,6 +71,7 @@ class Engine:
     """Takes secrets out of what is said of a call."""
     tell: Callable[[Missing], None] = lambda _: None
     """Told of each call that is refused for want of a recording."""
+    stage: Stage = field(default_factory=Stage)
 
     def __post_init__(self) -> None:
         """Make the parts that read, record, and keep identical calls together."""
@@ -84,9 +85,9 @@ class Engine:
         deadline = None if self.replaying else self.rules.deadline  # in replay there is nothing else than the store
         shelf = (self.store, self._recorder, health, self.clock, deadline)
         self._reading = Reading(*shelf, seal=self.seal, recordings=self.recordings)
-        self.stage = Stage()
         wait, limit = self.rules.flights, self.rules.admission.max_body
-        self.crowd = Crowd(self._again, self._recorder.just_recorded, self.stage, wait, limit, self.locks)
+        found = self._again, self._recorder.just_recorded
+        self.crowd = Crowd(*found, self.stage, wait, limit, self.locks, self.rules.stale.wait)
         self._recorder.over = self.crowd.over
         # The key of Higress leaves out what makes an answer another one: no call may wait for its neighbor's there.
         self._flying = self.rules.mode == "cache" and wait > 0 and self.rules.higress_prefix is None
@@ -288,12 +289,21 @@ class Engine:
         self.tell(found)
         return Refusal(found.message, ticket.reason)
 
-    def rescue(self, ticket: Ticket, fallback: Hit, status: int = 0, seconds: float = 0.0) -> Hit:
-        """Return the answer where the provider failed with *status*, or cannot be reached; the ticket is done with."""
-        call, entry = ticket.call, fallback.entry
-        self.crowd.abandoned(ticket)
-        self.observe(observed(call, "hit", fallback.kind, seconds, saved=entry.seconds, usage=entry.usage))
-        return replace(fallback, detail={"fwd-status": str(status), **fallback.detail}) if status else fallback
+    def rescue(self, ticket: Ticket, seconds: float, status: int = 0) -> Hit:
+        """Return the expired answer where upstream failed, with *status* if it said so; the ticket is done with."""
+        self.crowd.abandoned(ticket, down=True)
+        hit = self._instead(ticket, seconds)
+        return replace(hit, detail={"fwd-status": str(status), **hit.detail}) if status else hit
+
+    def overtake(self, ticket: Ticket, seconds: float) -> tuple[Hit, Ticket]:
+        """Return the expired answer where upstream takes too long, and the ticket for what it may yet answer."""
+        return self._instead(ticket, seconds), replace(ticket, reason="refresh", fallback=None)
+
+    def _instead(self, ticket: Ticket, seconds: float) -> Hit:
+        hit = ticket.fallback
+        assert hit
+        self.observe(observed(ticket.call, "hit", hit.kind, seconds, saved=hit.entry.seconds, usage=hit.entry.usage))
+        return hit
 
     def record(self, ticket: Ticket, exchange: Exchange, *, left: bool = False) -> None:
         """Take what came from upstream, to be judged and stored in the background; nobody waits for it.
@@ -316,7 +326,7 @@ class Engine:
         """
         self._refreshes.release(ticket.key)
         self._recorder.abandon(ticket, reason, seconds)
-        self.crowd.abandoned(ticket, left=left, whole=whole)
+        self.crowd.abandoned(ticket, left=left, whole=whole, down=reason == "upstream-failed")
 
     async def settled(self) -> None:
         """Return when everything that was recorded is stored, or known not to be."""
@@ -339,11 +349,15 @@ class Engine:
             case Miss():
                 pass
 
-    async def close(self, bound: float = 5.0) -> None:
-        """Store what was accepted, within *bound* seconds, and let go of everything."""
+    async def close(self, bound: float = 5.0, *, staged: bool = True) -> None:
+        """Store what was accepted, within *bound* seconds, and let go of everything.
+
+        *staged*: also of who is being answered from the stage; another engine may go on with it.
+        """
         await self.crowd.close()
         await self._recorder.close(bound)
-        await self.stage.close()
+        if staged:
+            await self.stage.close()
         if self.similar:
             await self.similar.close()
         await self.store.close()

@@ -30,6 +30,8 @@ class Ending(enum.Enum):
     """There is a reply to look up; it may yet turn out not to be worth storing."""
     FAILED = enum.auto()
     """Upstream did not give an answer to store: whoever waited asks by himself."""
+    DOWN = enum.auto()
+    """Upstream cannot answer now: the same, but for those who have an expired answer."""
     LEFT = enum.auto()
     """The leader's client went away, which says nothing about upstream: somebody else may lead."""
     LATE = enum.auto()
@@ -292,10 +294,8 @@ class Flights:
                 del self._landed[next(iter(self._landed))]
 
     def close(self) -> list[Flight]:
-        """Let go of everybody; return the flights that were under way."""
+        """Let go of all who wait; return the flights that were under way. A stream goes on to all who follow it."""
         flights = list(self._open.values())
         for flight in flights:
             self.end(flight, Ending.FAILED)
-            if flight.live:
-                flight.live.end(whole=False)
         return flights

@@ -14,7 +14,7 @@ from .chat import Entry
 from .control import Control
 
 PATIENCE = 600.0
-"""Seconds after which a refresh that was never heard of again is given up: longer than providers take."""
+"""Seconds after which a call that nobody waits for is given up: longer than providers take."""
 PAUSE = 5.0
 """Seconds between the end of a refresh and the next one of the same key: a provider that is down is not hammered."""
 BOOK = 1000
@@ -25,12 +25,14 @@ FAILURES = (429,)
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Seconds for which an expired answer may still serve; 0 for not at all."""
+    """For how many seconds an expired answer may still serve, 0 for not at all, and from when on."""
 
     if_error: int = 0
     """Where the provider fails."""
     while_revalidate: int = 0
     """Once more at once, while it is asked anew in the background."""
+    wait: float = 30.0
+    """Seconds within which an answer must begin, or the expired one stands in for it."""
 
     @property
     def keep(self) -> int:

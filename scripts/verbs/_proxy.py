@@ -35,7 +35,6 @@ NEEDED = frozenset(
         "Block",  # refuses clients from public networks, for those who listen on more than loopback; once a connection
         "Proxyserver",  # the proxy
         "NextLayer",  # finds out what a connection speaks
-        "ClientPlayback",  # sends the background refreshes of `staleWhileRevalidate`
         "TlsConfig",  # certificates
         "DisableH2C",  # Java's client asks for an upgrade that mitmproxy cannot do, and would wait for it
         "UpdateAltSvc",  # else a provider's Alt-Svc leads clients of a base URL past us

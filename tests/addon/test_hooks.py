@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ import aicache
 import pytest
 from llmcache import capture
 from mitmproxy import http, io
-from mitmproxy.addons import proxyserver
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy import mode_specs, server_hooks
-from mitmproxy.test import taddons, tflow
+from mitmproxy.test import tflow
 from support.upstream import chat_chunks, chat_json
 
 URL = "https://api.openai.com/v1/chat/completions"
+Configure = Callable[..., None]
 BODY: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -30,34 +30,6 @@ def flow_of(body: Any = BODY, url: str = URL, **headers: str) -> http.HTTPFlow:
     flow = tflow.tflow(req=http.Request.make("POST", url, raw, {"content-type": "application/json"} | named))
     flow.live = True
     return flow
-
-
-Configure = Callable[..., None]
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[taddons.context]:
-    """A mitmproxy without a network."""
-    with taddons.context(proxyserver.Proxyserver()) as made:
-        yield made
-
-
-@pytest.fixture
-async def addon(context: taddons.context) -> AsyncIterator[aicache.AiCache]:
-    """The addon, running with a store in memory."""
-    made = aicache.AiCache()
-    context.master.addons.add(made)
-    context.configure(made, aicache_store="memory")
-    made.running()
-    yield made
-    if ending := made.done():
-        await ending
-
-
-@pytest.fixture
-def configure(context: taddons.context, addon: aicache.AiCache) -> Configure:
-    """Return a function that changes options while the addon runs."""
-    return lambda **options: context.configure(addon, **options)
 
 
 async def recorded(addon: aicache.AiCache, flow: http.HTTPFlow, reply: http.Response) -> None:

@@ -42,6 +42,10 @@ class Script:
     """After the last chunk: `` ends well, `fin` closes without an end, `rst` resets."""
     gate: threading.Event | None = None
     """Held back before the last chunk until this is set."""
+    late: threading.Event | None = None
+    """Held back before the head until this is set."""
+    head: bytes | None = None
+    """Sent in place of head and body, before the `cut`; empty for nothing at all."""
 
 
 def chat_json(text: str, **more: Any) -> dict[str, Any]:
@@ -177,8 +181,11 @@ class Upstream:
             "chunked": "transfer-encoding: chunked\r\n",
         }
         fields = "".join(f"{name}: {value}\r\n" for name, value in script.headers.items())
-        writer.write(f"HTTP/1.1 {script.status} X\r\n{fields}{framing.get(script.framing, '')}\r\n".encode())
-        for at, chunk in enumerate(chunks):
+        head = f"HTTP/1.1 {script.status} X\r\n{fields}{framing.get(script.framing, '')}\r\n".encode()
+        if script.late:
+            await asyncio.get_running_loop().run_in_executor(None, script.late.wait, 30)
+        writer.write(head if script.head is None else script.head)
+        for at, chunk in enumerate(chunks if script.head is None else ()):
             if script.gate and at == len(chunks) - 1:
                 await writer.drain()
                 await asyncio.get_running_loop().run_in_executor(None, script.gate.wait, 30)
