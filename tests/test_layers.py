@@ -33,6 +33,7 @@ FLOORS = (
         "status",
         "addresses",
         "breaker",
+        "deadline",
         "httpclient",
         "ledger",
         "trust",

@@ -18,6 +18,7 @@ from typing import Any
 from .asked import Asked, Far, Near, Question
 from .breaker import Breaker
 from .chat import BARE, BackendError, Entry, Reply
+from .deadline import within
 from .embed import Embedder, TextError, Vector
 from .index import Index, Neighbor, Point
 from .lessons import Lessons
@@ -88,7 +89,7 @@ class Nearby:
             return Far(reason or "semantic-error")
         await self.lessons.recall()
         try:
-            async with asyncio.timeout(self.rules.deadline):
+            async with within(self.rules.deadline):
                 found = await self._find(self.partition(context), question, youngest)
             return await self._unreported(found) if isinstance(found, Near) else found
         except TimeoutError:

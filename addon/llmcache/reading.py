@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .chat import BackendError, Entry
+from .deadline import within
 from .missing import Recordings
 from .recorder import Recorder
 from .stores import Seal, Store, is_over
@@ -68,7 +69,7 @@ class Reading:
             if self.store.excludes(key):  # most misses: a coroutine and its deadline cost more than all the rest here
                 return "unknown"
             try:
-                async with asyncio.timeout(self.deadline):
+                async with within(self.deadline):
                     entry = await self.store.get(key)
             except TimeoutError:
                 return self.health.failed("the store took too long")

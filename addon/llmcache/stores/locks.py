@@ -6,9 +6,9 @@ It knows neither entries nor calls. Entry point: `RedisLocks`.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 
+from ..deadline import within
 from .redis import RedisStore
 
 LASTS = 15.0
@@ -29,24 +29,24 @@ class RedisLocks:
     async def take(self, key: str) -> str:
         """Take the lock and return its owner's token, empty where another has it. Raises `BackendError`."""
         owner = secrets.token_hex(8)
-        async with asyncio.timeout(self._deadline):
+        async with within(self._deadline):
             taken = await self._store.run("SET", self._name(key), owner, "NX", "PX", self._milliseconds)
         return owner if taken else ""
 
     async def holder(self, key: str) -> str:
         """Return the token of the lock's owner, empty where nobody has it. Raises `BackendError`."""
-        async with asyncio.timeout(self._deadline):
+        async with within(self._deadline):
             owner = await self._store.run("GET", self._name(key))
         return owner.decode("ascii", "replace") if isinstance(owner, bytes) else ""
 
     async def renew(self, key: str, owner: str) -> None:
         """Let the lock last from now on again, if *owner* still has it. Raises `BackendError`."""
-        async with asyncio.timeout(self._deadline):
+        async with within(self._deadline):
             await self._store.run("EVAL", RENEW, 1, self._name(key), owner, self._milliseconds)
 
     async def release(self, key: str, owner: str) -> None:
         """Give the lock back, if *owner* still has it. Raises `BackendError`."""
-        async with asyncio.timeout(self._deadline):
+        async with within(self._deadline):
             await self._store.run("EVAL", RELEASE, 1, self._name(key), owner)
 
     def _name(self, key: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..addresses import Address
 from ..chat import BackendError
+from ..deadline import within
 from ..ledger import MOST, Bookmark
 from .redis_client import Client
 from .redis_link import Link
@@ -46,7 +47,7 @@ class RedisLedger:
 
     async def _do(self, command: Callable[[Client], Awaitable[Any]]) -> Any:
         try:
-            async with asyncio.timeout(self._deadline):
+            async with within(self._deadline):
                 return await self._link.run(command)
         except TimeoutError:
             raise BackendError(f"{self!r} took longer than {self._deadline:g} s") from None
