@@ -170,6 +170,14 @@ VERDICTS = {
     "says nothing": (AIGC, reply({"content": " "}), Incomplete("empty")),
     "reasoning only": (AIGC, reply({"content": "", "reasoning_content": "hm"}), Incomplete("empty")),
     "a picture": (AIGC, reply({"content": [{"image": "u"}]}), Incomplete("expiring-url")),
+    "text in a picture": (
+        AIGC,
+        reply({"content": [{"text": "A", "ocr_result": {"words": []}}]}),
+        Complete(Usage(3, 5)),
+    ),
+    "a box and a text": (AIGC, reply({"content": [{"box": "<ref>"}, {"text": "A"}]}), Complete(Usage(3, 5))),
+    "a box only": (AIGC, reply({"content": [{"box": "<ref>"}]}), Incomplete("empty")),
+    "no parts": (AIGC, reply({"content": ["A"]}), Incomplete("bad-content")),
     "speech": (AIGC, {"output": {"audio": {"url": "u"}, "finish_reason": "stop"}}, Incomplete("expiring-url")),
     "error": (AIGC, {"code": "Throttling", "message": "slow down"}, Incomplete("error-body")),
     "nothing": (AIGC, {}, Incomplete("truncated")),
@@ -319,3 +327,13 @@ def test_misshapen_replies_are_not_stored(where: str, value: Any) -> None:
 def test_a_refusal_is_an_error_of_dashscopes() -> None:
     """Code and message stand where the SDK looks for them."""
     assert json.loads(dashscope.refusal("m", "c")) == {"code": "c", "message": "m", "request_id": ""}
+
+
+def test_every_choice_that_was_asked_for_must_be_there() -> None:
+    """Two answers were asked for: one is not the answer."""
+    call = understood(BASE | {"parameters": {"n": 2}})
+    one = reply({"content": "ho"})
+    two = one | {"output": {"choices": one["output"]["choices"] * 2}}
+    replies = [Reply(200, (), json.dumps(each).encode()) for each in (one, two)]
+    verdicts = [dashscope.judge(call, each, frozenset()) for each in replies]
+    assert verdicts == [Incomplete("choices-missing"), Complete(Usage(3, 5))]

@@ -122,6 +122,8 @@ PATHS: list[tuple[str, str, str | None]] = [
     ("POST", "/v1/audio/transcriptions", "transcriptions"),
     ("POST", "/v1/audio/translations", "transcriptions"),
     ("POST", "/openai/v1/audio/transcriptions", "transcriptions"),
+    ("POST", "/v1/ocr", "ocr"),
+    ("POST", "/ocr", None),
     ("POST", "/v1/files", None),
     ("POST", "/v1/batches", None),
     ("POST", "/v1/fine_tuning/jobs", None),

@@ -13,10 +13,10 @@ from llmcache import fingerprint
 from llmcache.chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage
 from llmcache.scope import Scope
 from llmcache.wire import single
-from llmcache.wire.single import COMPACTION, EMBEDDINGS, IMAGES, MODERATIONS, RERANK, SPEECH, TOKENS, Endpoint
+from llmcache.wire.single import COMPACTION, EMBEDDINGS, IMAGES, MODERATIONS, OCR, RERANK, SPEECH, TOKENS, Endpoint
 
 NONE: frozenset[str] = frozenset()
-ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK, TOKENS, COMPACTION]
+ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK, TOKENS, COMPACTION, OCR]
 BASES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "text-embedding-3-small", "input": "Hello"},
     "moderations": {"model": "omni", "input": "Hello"},
@@ -25,6 +25,7 @@ BASES: dict[str, dict[str, Any]] = {
     "rerank": {"model": "rerank-v3", "query": "Hello", "documents": ["a", "b"]},
     "response-tokens": {"model": "gpt-5", "input": "Hello"},
     "compaction": {"model": "gpt-5", "input": "Hello"},
+    "ocr": {"model": "mistral-ocr-latest", "document": {"type": "document_url", "document_url": "https://a.example"}},
 }
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.NAME)
 
@@ -88,6 +89,14 @@ GOOD: dict[str, tuple[Endpoint, dict[str, Any], Reply, Usage]] = {
     "speech": (SPEECH, {}, reply(b":ID3\xff", "audio/mpeg"), Usage()),
     "speech without a type": (SPEECH, {}, reply(b"\x00\xff", "application/octet-stream"), Usage()),
     "streamed speech": (SPEECH, {"stream_format": "sse"}, events({"type": "speech.audio.delta"}, SPOKEN), Usage(2, 7)),
+    "speech in JSON (Mistral)": (SPEECH, {}, reply({"audio_data": "SUQz"}), Usage()),
+    "streamed speech (Mistral)": (
+        SPEECH,
+        {"stream": True},
+        events({"type": "speech.audio.delta"}, SPOKEN),
+        Usage(2, 7),
+    ),
+    "pages": (OCR, {}, reply({"pages": [{"index": 0, "markdown": "# A"}]}), Usage()),
     "tokens": (TOKENS, {}, reply({"object": "response.input_tokens", "input_tokens": 8}), Usage()),
     "compacted": (
         COMPACTION,
@@ -136,6 +145,9 @@ BAD: dict[str, tuple[Endpoint, dict[str, Any], Reply, str]] = {
     "silence": (SPEECH, {}, reply(b"", "audio/mpeg"), "empty"),
     "a page": (SPEECH, {}, reply(b"<html>", "text/html"), "not-audio"),
     "an error": (SPEECH, {}, reply({"error": "x"}), "not-audio"),
+    "silence in JSON": (SPEECH, {}, reply({"audio_data": ""}), "not-audio"),
+    "cut JSON of a sound": (SPEECH, {}, reply(b'{"audio_data": "SU'), "not-audio"),
+    "no pages": (OCR, {}, reply({"pages": []}), "data-missing"),
     "no ranks": (RERANK, {}, reply({"results": []}), "data-missing"),
     "no index": (RERANK, {}, reply({"results": [{}]}), "data-missing"),
 }
@@ -197,6 +209,13 @@ FIELDS: dict[str, dict[str, Any]] = {
         "previous_response_id": "resp_1",
         "tools": [{"type": "web_search"}],
         "truncation": "auto",
+    },
+    "ocr": {
+        "model": "mistral-ocr-4-1",
+        "document": {"type": "image_url", "image_url": "https://b.example"},
+        "pages": [1],
+        "include_image_base64": True,
+        "table_format": "html",
     },
     "compaction": {"model": "gpt-5-mini", "input": "Bye", "instructions": "x", "previous_response_id": "resp_1"},
 }

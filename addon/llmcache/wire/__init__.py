@@ -72,6 +72,7 @@ DIALECTS: tuple[Dialect, ...] = (
     single.IMAGE_EDITS,
     single.SPEECH,
     single.RERANK,
+    single.OCR,
     single.TOKENS,
     single.COMPACTION,
     transcriptions,

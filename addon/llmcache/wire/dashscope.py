@@ -57,6 +57,9 @@ ENOUGH = 3
 NATURAL = frozenset({"stop", "tool_calls"})
 """Finish reasons after which nothing is missing; not `length`, and no word that we do not know."""
 
+LINKS = frozenset({"image", "result_image", "audio", "video"})
+"""Parts of an answer that are links which live for a day; others say of a text where it stands in a picture."""
+
 _ENDINGS = (*GENERATION, *RESULTS)
 _OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
@@ -118,7 +121,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
         return Incomplete("error-body")
     member = next((name for ending, name in RESULTS.items() if call.path.endswith(ending)), "")
     output = _dict(body.get("output"))
-    reason = ("" if output.get(member) else f"no-{member}") if member else _generated(output, finish)
+    reason = ("" if output.get(member) else f"no-{member}") if member else _generated(call, output, finish)
     return Incomplete(reason) if reason else Complete(usage_of(body))
 
 
@@ -241,12 +244,15 @@ def _as_stream(reply: Reply, body: dict[str, Any], wanted: Form) -> Reply:
     return http.streamed(reply, written, "text/event-stream;charset=UTF-8")
 
 
-def _generated(output: dict[str, Any], finish: frozenset[str]) -> str:
+def _generated(call: Call, output: dict[str, Any], finish: frozenset[str]) -> str:
     """Return why a generated answer is not good, or an empty string."""
     choices = output.get("choices")
     answers = choices if isinstance(choices, list) else [{**output, "message": {"content": output.get("text")}}]
     if output.get("audio"):
         return "expiring-url"
+    wanted = _dict(call.body.get("parameters")).get("n")
+    if isinstance(wanted, int) and 0 < len(answers) < wanted:
+        return "choices-missing"
     reasons = (_choice(each, finish) if isinstance(each, dict) else "bad-choice" for each in answers)
     return next((reason for reason in reasons if reason), "") if answers else "empty"
 
@@ -261,9 +267,11 @@ def _choice(choice: dict[str, Any], finish: frozenset[str]) -> str:
         return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
     content, calls = message.get("content"), message.get("tool_calls") or []
     parts = [{"text": content}] if isinstance(content, str) else content or []
-    if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
-        return "expiring-url"  # pictures are links that live for a day
-    if not calls and not any(part["text"].strip() for part in parts):
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return "bad-content"
+    if any(part.keys() & LINKS for part in parts):
+        return "expiring-url"
+    if not calls and not any(str(part.get("text") or "").strip() for part in parts):
         return "empty"
     return "" if callable_all(calls) else "tool-arguments"
 

@@ -1,10 +1,11 @@
-"""OpenAI's endpoints that answer in one piece: embeddings, moderations, images, speech, counts; and reranking.
+"""OpenAI's endpoints that answer in one piece: embeddings, moderations, images, speech, counts; reranking and OCR.
 
 Each is one row of a table: which paths, what a call must hold, when its reply is good. The verbs are shared.
 The bytes of an answer are never rewritten, so whatever shapes them (`encoding_format`, `stream`) is identity.
 Streams, where there are any, are kept as they came. Entry points: `EMBEDDINGS`, `MODERATIONS`, `IMAGES`,
-`IMAGE_EDITS`, `SPEECH`, `TOKENS`, `COMPACTION`, `RERANK`, which are dialects.
-Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" and "Rerank"; Hugging Face TEI.
+`IMAGE_EDITS`, `SPEECH`, `TOKENS`, `COMPACTION`, `RERANK`, `OCR`, which are dialects.
+Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" and "Rerank"; Hugging Face TEI;
+Mistral, "OCR" and "Audio speech".
 """
 
 from __future__ import annotations
@@ -160,7 +161,16 @@ def judged_raw(reply: Reply) -> Verdict:
     if not reply.body.strip():
         return Incomplete("empty")
     kind = http.media_type(reply.header("content-type"))
-    return Incomplete("not-audio") if kind.startswith("text/") or kind == "application/json" else Complete()
+    spoken = _in_json(reply.body) if kind == "application/json" else not kind.startswith("text/")
+    return Complete() if spoken else Incomplete("not-audio")
+
+
+def _in_json(body: bytes) -> bool:
+    """Whether *body* is Mistral's way to send a sound: in base64."""
+    try:
+        return bool(_text(_member(jsontext.skim(body), "audio_data")))
+    except WireError:
+        return False
 
 
 def usage_of(body: Any) -> Usage:
@@ -212,6 +222,10 @@ def _ranks(asked: Body, body: Any) -> str:  # noqa: ARG001 - the signature of ev
     # Cohere and Jina say `results`, Voyage `data`, Hugging Face TEI has the bare list.
     rows = body if isinstance(body, list) else _rows(body, "results") or _rows(body, "data")
     return "" if rows and all(isinstance(row, dict) and "index" in row for row in rows) else "data-missing"
+
+
+def _pages(asked: Body, body: Any) -> str:  # noqa: ARG001 - the signature of every `flaw`
+    return "" if _rows(body, "pages") else "data-missing"
 
 
 def _ranks_asked(body: Body) -> Any:
@@ -292,7 +306,7 @@ SPEECH = Endpoint(
     (),
     lambda body: body.get("input"),
     lambda _asked, _body: "not-audio",
-    lambda body: body.get("stream_format") == "sse",
+    lambda body: body.get("stream_format") == "sse" or body.get("stream") is True,  # OpenAI's and Mistral's
     frozenset({"speech.audio.done"}),
     raw=True,
 )
@@ -304,3 +318,4 @@ RERANK = Endpoint(
     _ranks,
     refuse=_rank_refusal,
 )
+OCR = Endpoint("ocr", ("/v1/ocr",), (), lambda body: body.get("document"), _pages)
