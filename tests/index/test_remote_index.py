@@ -275,7 +275,7 @@ def test_ids_stay_the_same():
 
 def test_nothing_shows_a_key():
     """Neither a place nor an index shows keys and passwords."""
-    place = Place("http://localhost:1", "it", KEY, "root", KEY, proxy=f"http://u:{KEY}@p")
+    place = Place("http://localhost:1", "answers", KEY, "root", KEY, proxy=f"http://u:{KEY}@p")
     assert KEY not in repr(place)
     for opening in FAKES.values():
         assert KEY not in repr(RemoteIndex(opening.at("http://localhost:1")))
@@ -310,10 +310,10 @@ async def test_chroma_with_a_key(upstream):
     said = {"user_id": "u", "tenant": "t", "databases": ["d"]}
     identity = Script(json.dumps(said).encode())
     upstream.answer = lambda asked: identity if asked.path.endswith("/identity") else Script(b"{}", 404)
-    index = RemoteIndex(Chroma(Place(upstream.url, "it", KEY)))
+    index = RemoteIndex(Chroma(Place(upstream.url, "answers", KEY)))
     assert await index.check() == []
     await index.close()
-    assert ["/api/v2/auth/identity", "/api/v2/tenants/t/databases/d/collections/it"] == [
+    assert ["/api/v2/auth/identity", "/api/v2/tenants/t/databases/d/collections/answers"] == [
         call.path for call in upstream.calls
     ]
     assert all(call.headers["x-chroma-token"] == KEY for call in upstream.calls)
@@ -339,7 +339,7 @@ async def test_chroma_answers_of_another_shape_find_nothing(upstream, shape):
     """E8: what breaks the plugin (lists that are missing, empty or shorter than others) is no neighbor here."""
     about = Script(json.dumps({"id": "1", "configuration_json": {"hnsw": {"space": "cosine"}}}).encode())
     upstream.answer = lambda asked: about if asked.method == "GET" else Script(shape)
-    index = RemoteIndex(Chroma(Place(upstream.url, "it")))
+    index = RemoteIndex(Chroma(Place(upstream.url, "answers")))
     with contextlib.suppress(BackendError):
         assert await index.nearest(A, vectors(1)[0], 2) == []
     await index.close()

@@ -47,8 +47,8 @@ class Opening:
     login: Mapping[str, str] = field(default_factory=lambda: {"api_key": KEY})
 
     def at(self, url: str, timeout: float = TIMEOUT) -> Service:
-        """Return the service at *url*, with the collection `it` and the right key."""
-        return self.service(Place(url, "it", timeout=timeout, **self.login))
+        """Return the service at *url*, with the collection `answers` and the right key."""
+        return self.service(Place(url, "answers", timeout=timeout, **self.login))
 
 
 async def _opened(opening: Opening, clock: Callable[[], float]) -> AsyncIterator[RemoteIndex]:

@@ -22,7 +22,7 @@ def milvus_lite() -> Strict:
     """Return a Milvus with no collection: what the fake allows is done by Milvus Lite."""
     if not list(PYTHON.parents[1].glob("lib/*/site-packages/milvus_lite")):
         missing("Milvus Lite (scripts/test-servers fetches it)")
-    _ask("drop", {"collectionName": "it"})
+    _ask("drop", {"collectionName": "answers"})
     fake = milvus()
     fake.routes = {
         (method, path): _checked(route, path.removeprefix("/v2/vectordb/"))

@@ -1,4 +1,4 @@
-"""A Tair for tests: the `TVS.*` commands as Alibaba's documentation writes them, strict about every word.
+"""A Tair for tests: the `TVS.*` commands as Alibaba's documentation writes them ("Vector"), strict about every word.
 
 It compares vectors one by one, and forgets nothing by itself: times to live are only noted. Entry point: `Tair`.
 """
@@ -14,6 +14,8 @@ import numpy as np
 
 FILTER = re.compile(r'partition == "([0-9a-f]+)" && expires > (\d+\.\d+)')
 """The one filter that is understood: operators between spaces, a text in quotes."""
+PARAMETERS = {"auto_gc": "true", "inverted_index_partition": "string"}
+"""Of an index, besides the type of its numbers, which is FLOAT32 by default."""
 SEARCH = {"ef_search": (1, 1000), "vector_filter_count": (1, 10**9), "ivf_filter_count": (1, 10**9)}
 
 
@@ -78,10 +80,8 @@ class Tair:
             raise RefusedError("ERR duplicate index")
         if (algorithm, method) != ("HNSW", "COSINE") or not 1 <= int(dims) <= 32768:
             raise RefusedError("ERR invalid index parameter")
-        if dict(zip(params[::2], params[1::2], strict=True)) != {
-            "auto_gc": "true",
-            "inverted_index_partition": "string",
-        }:
+        given = dict(zip(params[::2], params[1::2], strict=True))
+        if given.pop("data_type", "FLOAT32") != "FLOAT32" or given != PARAMETERS:
             raise RefusedError("ERR invalid index parameter")
         self.indexes[name] = int(dims), {}
         return "OK"

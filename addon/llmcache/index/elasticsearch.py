@@ -14,6 +14,8 @@ from .remote import Found, Place, Row, Shape, Wanted
 
 CANDIDATES = 100
 """Points that each shard compares at least, of which the nearest are taken."""
+MOST_CANDIDATES = 10_000
+"""What Elasticsearch takes at the most ("kNN search in Elasticsearch")."""
 
 
 class Elasticsearch:
@@ -63,7 +65,7 @@ class Elasticsearch:
             "field": VECTOR_FIELD,
             "query_vector": wanted.vector,
             "k": wanted.count,
-            "num_candidates": max(CANDIDATES, 2 * wanted.count),
+            "num_candidates": min(MOST_CANDIDATES, max(CANDIDATES, 2 * wanted.count)),
             "filter": filters(wanted),
         }
         body = {"knn": knn, "size": wanted.count, "_source": {"excludes": [VECTOR_FIELD]}}

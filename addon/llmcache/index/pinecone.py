@@ -3,6 +3,8 @@
 As with Higress `collectionID` is the namespace. Partitions are a field of the metadata, for there are as many of them
 as there are dialogues, and namespaces are counted and paid for. What was written is found after some seconds.
 The score of metric `cosine` is the cosine; `euclidean` is the squared distance (Pinecone's "Indexing overview").
+Requests name the version of the API that they were written for, else they would get another one with time ("API
+versioning"); expired points are deleted by a filter ("Delete records").
 An index is made in Pinecone's console: its place and its price are decisions. Entry point: `Pinecone`.
 """
 
@@ -13,8 +15,8 @@ from typing import Any
 
 from .remote import Found, Place, Row, Shape, Wanted
 
-SWEPT = 1000
-"""Expired points that are deleted at once: the most that Pinecone takes."""
+VERSION = "2025-10"
+"""Of Pinecone's API."""
 
 
 class Pinecone:
@@ -22,7 +24,8 @@ class Pinecone:
 
     def __init__(self, place: Place) -> None:
         remedies = {401: KEY, 403: KEY, 404: MISSING}
-        self._http = place.client("Pinecone", {"api-key": place.api_key}, remedies)
+        headers = {"api-key": place.api_key, "x-pinecone-api-version": VERSION}
+        self._http = place.client("Pinecone", headers, remedies)
         self._namespace = {"namespace": place.collection}
 
     @property
@@ -38,7 +41,7 @@ class Pinecone:
     async def describe(self) -> Shape:
         """Return what the index is like. A host that has none answers 404."""
         stats = (await self._http.ask("POST", "/describe_index_stats", {}, show=True)).body
-        # Only newer versions of the API name the metric; `cosine` is what an index has by default.
+        # Not every index tells its metric; `cosine` is what it has by default.
         return Shape(stats.get("metric", "cosine"), stats["dimension"])
 
     async def create(self, dim: int) -> None:
@@ -51,36 +54,31 @@ class Pinecone:
 
     async def search(self, wanted: Wanted) -> list[Found]:
         """Return the nearest."""
-        matches = await self._query(wanted, {"$gt": wanted.now})
+        body = {
+            "vector": wanted.vector,
+            "topK": wanted.count,
+            "filter": {"context": {"$eq": wanted.context}, "expires": {"$gt": wanted.now}},
+            "includeMetadata": True,
+            "includeValues": False,
+        }
+        matches = (await self._ask("/query", body))["matches"]
         return [Found(match["score"], match.get("metadata") or {}) for match in matches]
 
     async def delete(self, ids: Sequence[str]) -> None:
-        """Forget these. A namespace without any point is unknown to Pinecone."""
-        if ids:
-            await self._ask("/vectors/delete", {"ids": list(ids)}, accept=(200, 404))
+        """Forget these."""
+        await self._delete({"ids": list(ids)})
 
-    async def sweep(self, context: str, now: float) -> None:
-        """Forget what has expired in the context: serverless indexes delete by id, so it is searched for."""
-        dim = (await self.describe()).dim or 1
-        anywhere = {"vector": [1.0] + [0.0] * (dim - 1), "topK": SWEPT}
-        filters = {"context": {"$eq": context}, "expires": {"$lte": now}}
-        answer = await self._ask("/query", {**anywhere, "filter": filters, "includeMetadata": False})
-        await self.delete([match["id"] for match in answer["matches"]])
+    async def sweep(self, context: str, now: float) -> None:  # noqa: ARG002 - all contexts at once
+        """Forget what has expired."""
+        await self._delete({"filter": {"expires": {"$lte": now}}})
 
     async def close(self) -> None:
         """Let go of every resource."""
         await self._http.close()
 
-    async def _query(self, wanted: Wanted, expires: dict[str, float]) -> list[dict[str, Any]]:
-        body = {
-            "vector": wanted.vector,
-            "topK": wanted.count,
-            "filter": {"context": {"$eq": wanted.context}, "expires": expires},
-            "includeMetadata": True,
-            "includeValues": False,
-        }
-        matches: list[dict[str, Any]] = (await self._ask("/query", body))["matches"]
-        return matches
+    async def _delete(self, what: dict[str, Any]) -> None:
+        """Delete; a namespace without any point is unknown to Pinecone."""
+        await self._ask("/vectors/delete", what, accept=(200, 404))
 
     async def _ask(
         self, path: str, body: dict[str, Any], *, accept: tuple[int, ...] = (200,), show: bool = True

@@ -21,7 +21,7 @@ class Weaviate:
 
     def __init__(self, place: Place) -> None:
         headers = {"authorization": f"Bearer {place.api_key}"} if place.api_key else {}
-        self._http = place.client("Weaviate", headers, {401: KEY, 403: KEY})
+        self._http = place.client("Weaviate", headers, {401: KEY, 403: KEY, 410: "its GraphQL is switched off"})
         # Weaviate would do it itself, and then answer under that name.
         self._class = place.quoted[:1].upper() + place.quoted[1:]
 
@@ -54,7 +54,9 @@ class Weaviate:
         body = {
             "class": self._class,
             "vectorizer": "none",
-            "vectorIndexConfig": {"distance": "cosine"},
+            "vectorIndexType": "hnsw",
+            # Since 1.33 Weaviate would keep 8 bits of each number ("Rotational quantization"), and blur the scores.
+            "vectorIndexConfig": {"distance": "cosine", "skipDefaultQuantization": True},
             "properties": PROPERTIES,
         }
         await self._http.ask("POST", "/v1/schema", body, show=True)

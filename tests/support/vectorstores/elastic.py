@@ -1,14 +1,20 @@
 """Elasticsearch's REST API and Lindorm's over the same protocol: an index, `_bulk`, `_search`, `_delete_by_query`.
 
-Entry points: `elasticsearch`, `lindorm`.
+The first is that of Elastic's OpenAPI file, with the limits and scores of "Dense vector field type" and "kNN search in
+Elasticsearch"; a write to an index that is not there makes one ("Create or index a document").
+The second is that of Alibaba's "Access the vector engine through curl". Entry points: `elasticsearch`, `lindorm`.
 """
 
 from __future__ import annotations
 
 import base64
 
-from support.vectorstores.strict import KEY, Memory, Strict, exactly
+from support.vectorstores.strict import KEY, Gone, Memory, Strict, exactly, numbers
 
+DIMS = 4096
+"""The most numbers of a `dense_vector`."""
+MADE_BY_A_WRITE = {"embedding": {"type": "float"}, "context": {"type": "text"}}
+"""What a write makes of some of our fields: fewer than 128 numbers become no vector."""
 FIELDS = {"embedding", "question", "answer", "context", "entry", "created", "expires"}
 
 
@@ -18,10 +24,9 @@ class _Elastic:
         self.properties = {}
 
     def mapping(self):
-        if self.memory.dim is None:
-            error = {"type": "index_not_found_exception", "reason": "no such index [it]", "index": "it"}
-            return 404, {"error": error, "status": 404}
-        return 200, {"it": {"mappings": {"properties": self.properties}}}
+        if not self.properties:
+            return failed(404, "index_not_found_exception", "no such index [answers]")
+        return 200, {"answers": {"mappings": {"properties": self.properties}}}
 
     def create(self, body):
         exactly(body, "mappings")
@@ -30,18 +35,21 @@ class _Elastic:
         exactly(vector, "type", "dims", "index", "similarity", "index_options")
         assert (vector["type"], vector["index"]) == ("dense_vector", True)
         assert vector["index_options"] == {"type": "hnsw"}
+        assert 1 <= vector["dims"] <= DIMS
         return self.created(body, vector["dims"])
 
     def created(self, body, dim):
-        assert self.memory.dim is None
+        if self.properties:
+            return failed(400, "resource_already_exists_exception", "index [answers/x] already exists")
         self.properties = body["mappings"]["properties"]
         assert set(self.properties) == FIELDS
         assert self.properties["context"] == {"type": "keyword"}
         self.memory.dim = dim
-        return 200, {"acknowledged": True, "shards_acknowledged": True, "index": "it"}
+        return 200, {"acknowledged": True, "shards_acknowledged": True, "index": "answers"}
 
     def bulk(self, lines):
         items = []
+        self.properties = self.properties or MADE_BY_A_WRITE
         lines = iter(lines)
         for action in lines:
             [(verb, target)] = action.items()
@@ -50,15 +58,26 @@ class _Elastic:
                 document = next(lines)
                 exactly(document, *FIELDS)
                 is_new = target["_id"] not in self.memory.points
-                self.memory.put(target["_id"], document["embedding"], document)
+                assert len(target["_id"].encode()) <= 512
+                assert any(document["embedding"]), "cosine is not defined for a vector without length"
+                self.memory.points[target["_id"]] = numbers(document["embedding"], self.memory.dim), document
                 status = 201 if is_new else 200
             else:
                 assert verb == "delete"
                 status = 200 if self.memory.points.pop(target["_id"], None) else 404
-            items.append({verb: {"_index": "it", "_id": target["_id"], "status": status}})
+            items.append({verb: {"_index": "answers", "_id": target["_id"], "status": status}})
         return 200, {"took": 1, "errors": False, "items": items}
 
+    def searchable(self):
+        """Raise what is answered where nothing can be searched by vector."""
+        if not self.properties:
+            raise Gone(*failed(404, "index_not_found_exception", "no such index [answers]"))
+        if self.properties is MADE_BY_A_WRITE:
+            reason = "[knn] queries are only supported on [dense_vector] fields"
+            raise Gone(*failed(400, "illegal_argument_exception", reason))
+
     def search(self, body):
+        self.searchable()
         exactly(body, "knn", "size", "_source")
         assert body["_source"] == {"excludes": ["embedding"]}
         knn = body["knn"]
@@ -68,15 +87,17 @@ class _Elastic:
         found = self.memory.near(knn["query_vector"], knn["k"], self.condition(knn["filter"]))
         return self.hits(
             [
-                {"_score": (1 + score) / 2, "_source": {name: fields[name] for name in FIELDS - {"embedding"}}}
-                for score, _, _, fields in found
+                hit(one, (1 + score) / 2, {name: fields[name] for name in FIELDS - {"embedding"}})
+                for score, one, _, fields in found
             ]
         )
 
     @staticmethod
     def hits(hits):
-        total = {"value": len(hits), "relation": "eq"}
-        return 200, {"took": 1, "timed_out": False, "hits": {"total": total, "hits": hits}}
+        total, best = {"value": len(hits), "relation": "eq"}, hits[0]["_score"] if hits else None
+        shards = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+        found = {"total": total, "max_score": best, "hits": hits}
+        return 200, {"took": 1, "timed_out": False, "_shards": shards, "hits": found}
 
     def sweep(self, body):
         exactly(body, "query")
@@ -99,6 +120,17 @@ class _Elastic:
         )
 
 
+def hit(one, score, source):
+    """Return a document that was found."""
+    return {"_index": "answers", "_id": one, "_score": score, "_source": source}
+
+
+def failed(status, kind, reason):
+    """Return a refusal as Elasticsearch words it."""
+    cause = {"type": kind, "reason": reason, "index": "answers"}
+    return status, {"error": {"root_cause": [cause], **cause}, "status": status}
+
+
 class _Lindorm(_Elastic):
     def create(self, body):
         exactly(body, "settings", "mappings")
@@ -114,6 +146,7 @@ class _Lindorm(_Elastic):
         return self.created(body, vector["dimension"])
 
     def search(self, body):
+        self.searchable()
         exactly(body, "size", "query", "ext")
         assert body["ext"] == {"lvector": {"filter_type": "efficient_filter"}}
         exactly(body["query"], "knn")
@@ -124,27 +157,30 @@ class _Lindorm(_Elastic):
         exactly(knn["filter"]["bool"], "filter")
         found = self.memory.near(knn["vector"], knn["k"], self.condition(knn["filter"]["bool"]["filter"]))
         # A score of a scale that nobody may rely on.
-        return self.hits([{"_score": 7 + score, "_source": fields} for score, _, _, fields in found[: body["size"]]])
+        return self.hits([hit(one, 7 + score, fields) for score, one, _, fields in found[: body["size"]]])
 
 
 def elasticsearch() -> Strict:
-    """Return an Elasticsearch with no index, which can have one called `it`, behind an API key."""
+    """Return an Elasticsearch with no index, which can have one called `answers`, behind an API key."""
     return _strict(_Elastic(), f"ApiKey {KEY}")
 
 
 def lindorm() -> Strict:
-    """Return a Lindorm with no index, which can have one called `it`, behind the password `KEY` of `root`."""
+    """Return a Lindorm with no index, which can have one called `answers`, behind the password `KEY` of `root`."""
     return _strict(_Lindorm(), "Basic " + base64.b64encode(f"root:{KEY}".encode()).decode())
 
 
 def _strict(one, authorization):
     return Strict(
         {
-            ("GET", "/it/_mapping"): one.mapping,
-            ("PUT", "/it"): one.create,
-            ("POST", r"/it/_bulk\?refresh=wait_for"): one.bulk,
-            ("POST", "/it/_search"): one.search,
-            ("POST", r"/it/_delete_by_query\?conflicts=proceed"): one.sweep,
+            ("GET", "/answers/_mapping"): one.mapping,
+            ("PUT", "/answers"): one.create,
+            ("POST", r"/answers/_bulk\?refresh=wait_for"): one.bulk,
+            ("PUT", r"/answers/_bulk\?refresh=wait_for"): one.bulk,
+            ("POST", "/answers/_search"): one.search,
+            ("POST", r"/answers/_delete_by_query\?conflicts=proceed"): one.sweep,
         },
         {"authorization": authorization},
+        # By which Elastic's clients know what they talk to.
+        {"x-elastic-product": "Elasticsearch"},
     )

@@ -1,4 +1,8 @@
-"""Milvus' REST API v2: collections with a schema, entities with filter expressions. Entry point: `milvus`."""
+"""Milvus' REST API v2 (milvus.io/api-reference/restful): collections with a schema, entities with filter expressions.
+
+Limits are those of "Milvus limits"; distances those of "Metric types"; filters those of "Filtering explained".
+The same requests go to a real Milvus Lite, see `support.real_milvus`. Entry point: `milvus`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from support.vectorstores.strict import KEY, Memory, Strict, exactly
 
 TYPES = {"VarChar": str, "Double": float}
 TEXT_BYTES = 65_535
-GONE = 200, {"code": 100, "message": "can't find collection[database=default][collection=it]"}
+GONE = 200, {"code": 100, "message": "can't find collection[database=default][collection=answers]"}
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 SEARCH = re.compile(r'context == ("[^"]*") and expires > ([0-9.e+]+)')
 
 
@@ -38,7 +43,7 @@ class _Milvus:
         return self.well(
             {
                 "autoId": False,
-                "collectionName": "it",
+                "collectionName": "answers",
                 "enableDynamicField": False,
                 "fields": fields,
                 "indexes": [index],
@@ -47,7 +52,9 @@ class _Milvus:
         )
 
     def create(self, body):
-        assert self.memory.dim is None
+        if self.memory.dim is not None:
+            return 200, {"code": 65535, "message": "duplicated collection name with different params"}
+        assert NAME.fullmatch(body["collectionName"])
         exactly(body, "collectionName", "schema", "indexParams")
         exactly(body["schema"], "autoID", "enableDynamicField", "fields")
         for field in body["schema"]["fields"]:
@@ -108,7 +115,7 @@ class _Milvus:
 
 
 def milvus() -> Strict:
-    """Return a Milvus with no collection, which can have one called `it`."""
+    """Return a Milvus with no collection, which can have one called `answers`."""
     one = _Milvus()
     collections, entities = "/v2/vectordb/collections", "/v2/vectordb/entities"
     return Strict(

@@ -1,4 +1,8 @@
-"""Qdrant's REST API: collections, payload indexes, points. Entry point: `qdrant`."""
+"""Qdrant's REST API as its OpenAPI file has it (api.qdrant.tech): collections, payload indexes, points.
+
+Scores of `Cosine` are cosines ("Collections"); ids are unsigned integers or UUIDs ("Points"); a filter needs an index
+of its field where Qdrant is strict ("Indexing", "Strict mode"). Entry point: `qdrant`.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,48 @@ import uuid
 
 from support.vectorstores.strict import KEY, Memory, Strict, exactly
 
+GONE = 404, {"status": {"error": "Not found: Collection `answers` doesn't exist!"}, "time": 0.0}
+TAKEN = 409, {"status": {"error": "Wrong input: Collection `answers` already exists!"}, "time": 0.0}
+HNSW = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False}
+OPTIMIZER = {
+    "deleted_threshold": 0.2,
+    "vacuum_min_vector_number": 1000,
+    "default_segment_number": 0,
+    "flush_interval_sec": 5,
+}
+
 
 class _Qdrant:
     def __init__(self):
-        self.memory = Memory()
+        self.memory = Memory(gone=GONE)
         self.indexed = {}
 
     def describe(self):
-        if self.memory.dim is None:
-            return 404, {"status": {"error": "Not found: Collection `it` doesn't exist!"}, "time": 0.0}
+        self.memory.insist()
         vectors = {"size": self.memory.dim, "distance": "Cosine"}
-        return self.well({"status": "green", "config": {"params": {"vectors": vectors}}})
+        return self.well(
+            {
+                "status": "green",
+                "optimizer_status": "ok",
+                "points_count": len(self.memory.points),
+                "segments_count": 1,
+                "config": {"params": {"vectors": vectors}, "hnsw_config": HNSW, "optimizer_config": OPTIMIZER},
+                "payload_schema": {name: {"data_type": kind, "points": 0} for name, kind in self.indexed.items()},
+            }
+        )
 
     def create(self, body):
-        assert self.memory.dim is None
+        if self.memory.dim is not None:
+            return TAKEN
         exactly(body, "vectors")
         exactly(body["vectors"], "size", "distance")
         assert body["vectors"]["distance"] in {"Cosine", "Euclid", "Dot", "Manhattan"}
-        self.memory.dim = int(body["vectors"]["size"])
+        assert 1 <= body["vectors"]["size"] <= 65_536
+        self.memory.dim = body["vectors"]["size"]
         return self.well(result=True)
 
     def index(self, body):
+        self.memory.insist()
         exactly(body, "field_name", "field_schema")
         assert body["field_schema"] in {"keyword", "float", "integer"}
         self.indexed[body["field_name"]] = body["field_schema"]
@@ -36,19 +61,20 @@ class _Qdrant:
         exactly(body, "points")
         for point in body["points"]:
             exactly(point, "id", "vector", "payload")
-            uuid.UUID(point["id"])
-            self.memory.put(point["id"], point["vector"], point["payload"])
+            self.memory.put(identified(point["id"]), point["vector"], point["payload"])
         return self.well({"operation_id": 2, "status": "completed"})
 
     def query(self, body):
         self.memory.insist()
-        exactly(body, "query", "limit", "with_payload", "filter")
+        exactly(body, "query", "limit", "with_payload", "filter", with_vector=False)
         assert body["with_payload"] is True
-        found = self.memory.near(body["query"], body["limit"], self.condition(body["filter"]))
+        vector = body["query"]["nearest"] if isinstance(body["query"], dict) else body["query"]
+        found = self.memory.near(vector, body["limit"], self.condition(body["filter"]))
         points = [{"id": one, "version": 1, "score": score, "payload": fields} for score, one, _, fields in found]
         return self.well({"points": points})
 
     def delete(self, body):
+        self.memory.insist()
         if "filter" in body:
             exactly(body, "filter")
             gone = self.condition(body["filter"])
@@ -56,7 +82,7 @@ class _Qdrant:
         else:
             exactly(body, "points")
             for one in body["points"]:
-                self.memory.points.pop(str(uuid.UUID(one)), None)
+                self.memory.points.pop(identified(one), None)
         return self.well({"operation_id": 3, "status": "completed"})
 
     def condition(self, filters):
@@ -79,17 +105,22 @@ class _Qdrant:
         return 200, {"result": result, "status": "ok", "time": 0.001}
 
 
+def identified(one):
+    """Insist on a UUID, the one kind of id that is a text, and return it as Qdrant writes it."""
+    return str(uuid.UUID(one))
+
+
 def qdrant() -> Strict:
-    """Return a Qdrant with no collection, which can have one called `it`."""
+    """Return a Qdrant with no collection, which can have one called `answers`."""
     one = _Qdrant()
     return Strict(
         {
-            ("GET", "/collections/it"): one.describe,
-            ("PUT", "/collections/it"): one.create,
-            ("PUT", r"/collections/it/index\?wait=true"): one.index,
-            ("PUT", r"/collections/it/points\?wait=true"): one.put,
-            ("POST", "/collections/it/points/query"): one.query,
-            ("POST", r"/collections/it/points/delete\?wait=true"): one.delete,
+            ("GET", "/collections/answers"): one.describe,
+            ("PUT", "/collections/answers"): one.create,
+            ("PUT", r"/collections/answers/index\?wait=true"): one.index,
+            ("PUT", r"/collections/answers/points\?wait=true"): one.put,
+            ("POST", "/collections/answers/points/query"): one.query,
+            ("POST", r"/collections/answers/points/delete\?wait=true"): one.delete,
         },
         {"api-key": KEY},
     )

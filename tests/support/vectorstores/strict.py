@@ -17,6 +17,7 @@ import numpy as np
 from support.upstream import Asked, Script
 
 KEY = "a secret key"
+JSON = {"content-type": "application/json"}
 
 Route = Callable[..., tuple[int, Any]]
 """From what its pattern caught and the body to a status and a JSON value."""
@@ -28,24 +29,30 @@ class Gone(Exception):  # noqa: N818 - what is so, and no error of anybody
 
 @dataclass
 class Strict:
-    """Answers calls that have *headers* and one of *routes*, keyed by method and pattern of the path."""
+    """Answers calls that have *headers* and one of *routes*, keyed by method and pattern of the path.
+
+    *said* are headers of every answer; *most* is the size of a body.
+    """
 
     routes: Mapping[tuple[str, str], Route]
     headers: Mapping[str, str]
+    said: Mapping[str, str] = field(default_factory=dict)
+    most: int = 2**26
     faults: list[str] = field(default_factory=list)
     """What was refused, for the test to show."""
 
     def __call__(self, asked: Asked) -> Script:
         try:
+            assert len(asked.body) <= self.most, "a body that is too large"
             for name, value in self.headers.items():
                 assert asked.headers.get(name) == value, f"the header {name} is {asked.headers.get(name)!r}"
             status, answer = self._answer(asked)
         except Gone as gone:
             status, answer = gone.args
-        except (AssertionError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (AssertionError, StopIteration, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             self.faults.append(f"{asked.method} {asked.path}: {error!r}")
             return Script(b'{"error": "the fake refuses that"}', 400)
-        return Script(b"" if answer is None else json.dumps(answer).encode(), status)
+        return Script(b"" if answer is None else json.dumps(answer).encode(), status, {**JSON, **self.said})
 
     def _answer(self, asked: Asked) -> tuple[int, Any]:
         for (method, pattern), route in self.routes.items():
@@ -56,16 +63,19 @@ class Strict:
 
 
 def _body(asked: Asked) -> Any:
-    if asked.headers["content-type"] == "application/x-ndjson":
+    kind = asked.headers["content-type"].partition(";")[0]
+    if kind.endswith("x-ndjson"):
         assert asked.body.endswith(b"\n")
         return [json.loads(line) for line in asked.body.splitlines()]
-    assert asked.headers["content-type"] == "application/json"
+    assert kind in {"application/json", "application/vnd.elasticsearch+json"}, kind
     return json.loads(asked.body)
 
 
-def exactly(found: Mapping[str, Any], *names: str) -> None:
-    """Insist that an object has these members and no others."""
-    assert set(found) == set(names), f"members {sorted(found)}"
+def exactly(found: Mapping[str, Any], *names: str, **neutral: Any) -> None:
+    """Insist that an object has these members and no others, but *neutral* ones with the value that is the default."""
+    more = {name: value for name, value in found.items() if name not in names}
+    assert set(found) >= set(names), f"members {sorted(found)}"
+    assert all(name in neutral and neutral[name] == value for name, value in more.items()), f"members {more}"
 
 
 def numbers(vector: Any, dim: int | None = None) -> np.ndarray:
