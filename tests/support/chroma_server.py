@@ -9,12 +9,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from support.absent import missing
+from support.bridge import PYTHON
 from support.redis_server import free_port
 
-PYTHON = Path(__file__).resolve().parents[2] / ".venv-servers" / "bin" / "python"
 SERVE = "import sys, chromadb_rust_bindings; chromadb_rust_bindings.cli(sys.argv[1:])"
 """Chroma's command is a small program around this, and needs a hundred packages for it."""
 

@@ -1,6 +1,6 @@
 """The indexes that are asked over HTTP: real ones, and contract fakes of the stores that no registry carries.
 
-Real are Chroma, and a Milvus Lite behind the REST API that it lacks.
+Real are Chroma, and a Milvus Lite and the Qdrant of its Python client behind the REST APIs that these lack.
 Entry points: `HTTP_INDEXES`, rows of the congruence suite; `Opening`, a store and how to open an index on it.
 """
 
@@ -26,6 +26,7 @@ from llmcache.index.weaviate import Weaviate
 
 from support import chroma_server
 from support.real_milvus import milvus_lite
+from support.real_qdrant import qdrant_local
 from support.upstream import Upstream
 from support.vectorstores.dashvector import dashvector
 from support.vectorstores.elastic import elasticsearch, lindorm
@@ -90,6 +91,7 @@ FAKES: Mapping[str, Opening] = {
 HTTP_INDEXES = {
     "chroma": _row(_chroma),
     "milvus-lite": _row(functools.partial(_opened, Opening(milvus_lite, Milvus))),
+    "qdrant-local": _row(functools.partial(_opened, Opening(qdrant_local, Qdrant))),
     **{name: _row(functools.partial(_opened, opening)) for name, opening in FAKES.items()},
 }
 """One row an index, as `support.indexes` has them."""

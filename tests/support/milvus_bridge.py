@@ -1,4 +1,4 @@
-"""Milvus' REST calls, done by a real Milvus Lite: runs in .venv-servers, one JSON line in, one out.
+"""Milvus' REST calls, done by a real Milvus Lite: runs in .venv-servers.
 
 Milvus Lite speaks gRPC only. This translates names and nothing else, so that schema, filters, partition key, upserts
 and distances are judged by Milvus itself. Started by `support.real_milvus`, with the file of its data.
@@ -6,9 +6,10 @@ and distances are judged by Milvus itself. Started by `support.real_milvus`, wit
 
 from __future__ import annotations
 
-import json
+import functools
 import sys
 
+from bridge import serve
 from pymilvus import DataType, MilvusClient
 
 TYPES = {"VarChar": DataType.VARCHAR, "Double": DataType.DOUBLE, "FloatVector": DataType.FLOAT_VECTOR}
@@ -84,17 +85,14 @@ def drop(client, name, _):
     return {}
 
 
-def main():
-    """Serve until the input ends."""
-    client = MilvusClient(sys.argv[1])
-    for line in sys.stdin:
-        what, body = json.loads(line)
-        try:
-            answer = {"code": 0, "data": CALLS[what](client, body["collectionName"], body)}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-            answer = {"code": 1100, "message": f"{type(error).__name__}: {error}"[:500]}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+def done(call, client, body):
+    """Do a call."""
+    return {"code": 0, "data": call(client, body["collectionName"], body)}
+
+
+def failed(error):
+    """Return a refusal as Milvus words it."""
+    return {"code": 1100, "message": f"{type(error).__name__}: {error}"[:500]}
 
 
 CALLS = {
@@ -108,4 +106,5 @@ CALLS = {
 }
 
 if __name__ == "__main__":
-    main()
+    open_client = MilvusClient(sys.argv[1])
+    serve({name: functools.partial(done, call, open_client) for name, call in CALLS.items()}, failed)

