@@ -61,7 +61,7 @@ class World:
             ledger,
             self.written.append,
         )
-        self.index = LocalIndex(None, clock=lambda: self.now)
+        self.index: Any = more.pop("index", None) or LocalIndex(None, clock=lambda: self.now)
         self.nearby = Nearby(
             self.embedder, self.index, self.lessons, self.store, rules or NearRules(), lambda: self.now
         )

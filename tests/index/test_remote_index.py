@@ -185,6 +185,19 @@ async def test_a_collection_that_was_removed_is_made_again(name):
         assert kept.fake.faults == []
 
 
+@pytest.mark.parametrize("name", ["elasticsearch", "lindorm"])
+async def test_an_index_that_a_write_made_names_the_remedy(name):
+    """Where the index was removed between a search and a write, the write makes one without vectors: that is told."""
+    async with Kept(FAKES[name]) as kept:
+        kept.fake.routes = FAKES[name].fake().routes
+        await kept.index.add(A, kept.points)
+        with pytest.raises(BackendError, match="only supported on"):
+            await kept.index.nearest(A, kept.points[0].vector, 1)
+        [problem] = await kept.index.check()
+        assert "no dense_vector" in problem or "no knn_vector" in problem
+        assert "name another `vector.collectionID`" in problem
+
+
 @every
 async def test_what_has_expired_is_deleted(opening):
     """Expired points do not pile up: adding others deletes them, at most every ten minutes."""

@@ -1,4 +1,4 @@
-"""Elasticsearch 8 and newer: an index with a `dense_vector`, asked by `knn`.
+"""Elasticsearch 8.4 and newer: an index with a `dense_vector`, asked by `knn`.
 
 The score of similarity `cosine` is (1 + cosine) / 2, that of `l2_norm` is 1 / (1 + distance squared) ("Dense vector
 field type" in Elastic's documentation). Our index keeps whole floats: the quantized default would blur the scores.

@@ -1,4 +1,4 @@
-"""Weaviate: a class of objects with vectors of ours, searched with GraphQL.
+"""Weaviate 1.19 and newer: a class of objects with vectors of ours, searched with GraphQL.
 
 The distance of a class with `cosine` is 1 minus the cosine ("Distance metrics" in Weaviate's documentation).
 Objects are written in one batch, each with a result of its own. Entry point: `Weaviate`.
