@@ -100,6 +100,26 @@ ANOTHER = {
     "thai": ("กรุงเทพอยู่ที่ไหน", "เชียงใหม่อยู่ที่ไหน", "frame"),
     "katakana": ("ピアノを買う", "ギターを買う", "frame"),
     "acronym": ("Who leads the WHO?", "Who leads the UN?", "frame"),
+    "author-subject": ("Essays by Camus", "Essays about Camus", ""),
+    "addressee": ("Write a card to my boss", "Write a card about my boss", "relation"),
+    "near-inside": ("Cafes near the museum", "Cafes inside the museum", "relation"),
+    "through-around": ("Can it go through the wall?", "Can it go around the wall?", "relation"),
+    "particles": ("How do I opt in to texts?", "How do I opt out of texts?", "opposite"),
+    "particle-alone": ("How do I work at home?", "How do I work out at home?", "bound"),
+    "check-in-out": ("When do we check in?", "When do we check out?", "frame"),
+    "unless": ("May I enter if I paid?", "May I enter unless I paid?", "bound"),
+    "including": ("Taxes including fees", "Taxes except fees", "opposite"),
+    "who-may": ("Who can apply?", "Who must apply?", "modality"),
+    "when-must": ("When can I renew?", "When do I have to renew?", "modality"),
+    "does-did": ("When does the bank open?", "When did the bank open?", "tense"),
+    "planned-done": ("When should I change the oil?", "When did I change the oil?", "tense"),
+    "noun-mean": ("What is the mean of 2 and 4?", "What is the sum of 2 and 4?", "frame"),
+    "noun-will": ("How do I write a will?", "How do I write?", "frame"),
+    "noun-need": ("What is the need to pay?", "What do I need to pay?", ""),
+    "have-wish": ("I need tea on my list", "Is tea on my list?", "kind"),
+    "pay-how-much": ("I want to pay my bill", "How much do I pay for my bill?", "kind"),
+    "novel": ("How do I write a novel letter?", "How do I write a new letter?", "frame"),
+    "letter-email": ("How long does mail to Oslo take?", "How long does email to Oslo take?", "frame"),
     "another-sentence": ("How do bees make honey?", "What does a new roof cost?", ""),
 }
 SAME = {
@@ -139,6 +159,10 @@ SAME = {
     "chinese-how-many": ("上海有多少个区？", "上海有几个区？"),
     "german-polite": ("Wo liegt Ulm, bitte?", "Wo liegt Ulm?"),
     "russian-polite": ("Скажите, пожалуйста, где Тула?", "Где Тула?"),
+    "novel-coronavirus": ("What is the novel coronavirus?", "What is the coronavirus?"),
+    "inflected-irregular": ("How do I give a talk?", "How does one give talks?"),
+    "find-out": ("How do I find out my balance?", "How do I find my balance?"),
+    "may-wish": ("Can I get a receipt?", "I would like to get a receipt"),
     "emoji-variant": ("What does \u2b06\ufe0f mean?", "What does \u2b06 mean?"),
 }
 SENTENCES = sorted({question for pair in (*ANOTHER.values(), *SAME.values()) for question in pair[:2]})
@@ -170,6 +194,12 @@ def test_a_refusal_says_what_differs():
     assert judge("What is 10 times 3?", "What is 12 times 3?") == "number 10 ≠ 12"
     assert judge("What is 12 times 3?", "What is 10 times 3?") == "number 12 ≠ 10"
     assert judge("Is tea good?", "Is green tea good?") == "frame nothing ≠ green"
+
+
+def test_facts_say_who_it_is_about():
+    """Who else is asked about is a fact, though it stands in one of the questions only."""
+    assert judge("Can I drive it?", "Can my wife drive it?", strict=False) == "person nothing ≠ wif"
+    assert judge("What does my son eat?", "What does a cat eat?", strict=False)
 
 
 def test_facts_leave_other_sentences_to_the_policy():

@@ -17,9 +17,11 @@ from .listing import listed
 from .names import ALIASES, DEMONYMS, MONTHS
 from .numbers import CARDINALS, ORDINALS, SCALES, composed, digits
 from .phrases import CONTRACTIONS, ENDINGS, IGNORED, LINKS, rewritten
-from .stems import PAST, stem
+from .relations import RELATIONS
+from .stems import stem
 from .synonyms import SYNONYMS
 from .tokens import Token, folded, quoted, scan
+from .verbs import modal, tense
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Features:
     words: frozenset[str] = frozenset()
     """Every word in lower case, small ones too."""
     joins: frozenset[tuple[str, str]] = frozenset()
-    """`to` and `from`, each with the term behind it."""
+    """Words that relate, such as `to` and `from`, each with the term behind it."""
     terms: tuple[str, ...] = ()
     """What carries meaning, in order: stems, `#` and a number, characters of Chinese, symbols, code; and links."""
     content: frozenset[str] = frozenset()
@@ -51,12 +53,14 @@ class Features:
     """The persons that pronouns stand for, in order: `1`, `2`, `he`, `she`, `they`."""
     owners: frozenset[str] = frozenset()
     """Whose: `my`, `your`, `his`, `her`, `their`."""
+    kin: frozenset[str] = frozenset()
+    """Who else it is about: `wife`, `boss`."""
     tense: str = ""
-    """`past`, `present` (of `is` and its like), `future` or nothing."""
+    """`past`, `present` (of `is` and its like), `habit` (of `does`), `future` or nothing."""
     role: str = ""
     """Of who or what is asked: `subject` (`who saw him`), `object` (`who did he see`) or nothing."""
     modal: str = ""
-    """`can`, `must` or nothing."""
+    """`can`, `should`, `must` or nothing."""
     capitals: frozenset[str] = frozenset()
     """Terms that were written with a capital where no sentence begins."""
     long: bool = False
@@ -78,7 +82,7 @@ def features(text: str) -> Features:
         quotes=quoted(text),
         kind=kind(words),
         words=frozenset(words),
-        joins=frozenset(pair for pair in pairwise(terms) if pair[0] in _WAYS),
+        joins=frozenset(pair for pair in pairwise(terms) if pair[0] in RELATIONS),
         terms=terms,
         content=frozenset(term for term in terms if term not in LINKS),
         frame=tuple(word for word in _terms(words, small=True) if word not in _VOID),
@@ -86,10 +90,11 @@ def features(text: str) -> Features:
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
+        kin=frozenset(term for term in terms if term in KIN),
         owners=frozenset(OWNERS[word] for word in words if word in OWNERS),
-        tense=_tense(words),
+        tense=tense(words),
         role=role(words),
-        modal=_modal(words),
+        modal=modal(words),
         capitals=frozenset(_capitals(tokens)),
     )
 
@@ -194,6 +199,8 @@ def _term(words: Sequence[str], at: int) -> str:
         return f"month{MONTHS[word]}"
     if word in LINKS:
         return word
+    if word in _NOUNS_TOO and at and words[at - 1] in _DETERMINERS:
+        return word
     if word in IGNORED or word in NEGATORS:
         return ""
     if word in ORDINALS:
@@ -224,21 +231,6 @@ def _unknown(words: Sequence[str]) -> bool:
     return len(words) > _POINTS and _ENGLISH.isdisjoint(words)
 
 
-def _tense(words: Sequence[str]) -> str:
-    if not _FUTURE.isdisjoint(words) and "not" not in words:
-        return "future"
-    if not _WAS.isdisjoint(words):
-        return "past"
-    if _HELPERS.isdisjoint(words):
-        return "" if PAST.isdisjoint(words) else "past"
-    return "" if _IS.isdisjoint(words) else "present"
-
-
-def _modal(words: Sequence[str]) -> str:
-    can, must = not _CAN.isdisjoint(words), not _MUST.isdisjoint(words)
-    return "" if can is must else "can" if can else "must"
-
-
 def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
     for place, token in enumerate(tokens):
         if place and token.kind == "word" and token.text[0].isupper():
@@ -265,17 +257,19 @@ LONGEST = 4_000
 """Characters of the longest question that is taken apart, which takes a few milliseconds then."""
 _POINTS = 2
 _DIGITS = 16
-_FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
-_IS = frozenset(("is", "are", "am"))
-_WAS = frozenset(("did", "was", "were", "had"))
-_HELPERS = frozenset(
-    ("do", "does", "is", "are", "am", "be", "been", "being", "have", "has", "get", "gets", "can", "@can")
-)
-_WAYS = frozenset(("to", "from", "into"))
-_CAN = frozenset(("can", "could", "@can", "may", "might"))
-_MUST = frozenset(("must", "@must", "should", "shall", "ought"))
 ACRONYMS = {"US": "usa", "IT": "it^", "WHO": "who^", "USA": "usa", "UK": "uk", "U.S": "usa"}
 """Words that mean something else in capitals."""
+_NOUNS_TOO = frozenset(listed("need will can mean must get wish try"))
+_DETERMINERS = frozenset(listed("a an the my your his her our their"))
+"""Behind these the others are things: `the mean of`, `a will`."""
+KIN = frozenset(
+    meaning(word)
+    for word in listed(
+        "wife husband son daughter mother father mom dad mum brother sister uncle aunt cousin nephew niece grandmother "
+        "grandfather grandma grandpa boyfriend girlfriend fiance fiancee spouse boss colleague coworker employee "
+        "roommate neighbor neighbour friend"
+    )
+)
 NEGATORS = frozenset(
     listed(
         "not no never none neither nor without nothing nobody nowhere hardly unable impossible n't "

@@ -16,7 +16,9 @@ from .listing import listed
 from .names import KINDS
 from .opposites import HAN_OPPOSITES, OPPOSITES
 from .order import turned
+from .relations import apart as unrelated
 from .stems import slip
+from .verbs import WAS
 
 
 def judge(asked: str, stored: str, *, strict: bool = True) -> str | None:
@@ -90,7 +92,7 @@ def _opposite(asked: Features, stored: Features) -> str:
 def _direction(asked: Features, stored: Features) -> str:
     """Compare from where and to where: the same place behind another word."""
     sides = [
-        ({place for way, place in side.joins if way == "from"}, {place for way, place in side.joins if way != "from"})
+        ({place for way, place in side.joins if way == "from"}, {place for way, place in side.joins if way in _TO})
         for side in (asked, stored)
     ]
     (mine_from, mine_to), (from_, to) = sides
@@ -101,8 +103,18 @@ def _direction(asked: Features, stored: Features) -> str:
     return ""
 
 
+def _relation(asked: Features, stored: Features) -> str:
+    """Compare the small words before the same thing: `by Orwell`, `about Orwell`."""
+    mine, theirs = asked.joins - stored.joins, stored.joins - asked.joins
+    for thing in sorted({thing for _, thing in mine} & {thing for _, thing in theirs}):
+        here, there = (sorted(way for way, term in side if term == thing) for side in (mine, theirs))
+        if unrelated(here, there):
+            return f"{' '.join(here)} {thing} ≠ {' '.join(there)} {thing}"
+    return ""
+
+
 def _bound(asked: Features, stored: Features) -> str:
-    return _unequal(sorted(asked.words & BOUNDS), sorted(stored.words & BOUNDS))
+    return _unequal(sorted(asked.words & _NEEDED), sorted(stored.words & _NEEDED))
 
 
 def _choice(asked: Features, stored: Features) -> str:
@@ -114,7 +126,9 @@ def _choice(asked: Features, stored: Features) -> str:
 
 
 def _person(asked: Features, stored: Features) -> str:
-    """Compare who does it and whose it is, where both questions say so."""
+    """Compare who does it and whose it is, where both questions say so; and who else it is about."""
+    if asked.kin != stored.kin:
+        return _unequal(sorted(asked.kin), sorted(stored.kin))
     if asked.owners and stored.owners and asked.owners != stored.owners:
         return _unequal(sorted(asked.owners), sorted(stored.owners))
     mine, theirs = frozenset(asked.people), frozenset(stored.people)
@@ -127,21 +141,35 @@ def _person(asked: Features, stored: Features) -> str:
 
 
 def _tense(asked: Features, stored: Features) -> str:
-    different = asked.tense and stored.tense and asked.tense != stored.tense
-    if not different or ("present" in (asked.tense, stored.tense) and not _dated(asked, stored)):
+    mine, theirs = asked.tense, stored.tense
+    if not mine or not theirs or mine == theirs:
+        return _planned(asked, stored) or _planned(stored, asked)
+    if "habit" in (mine, theirs):
+        said = {mine, theirs} == {"habit", "past"} and "did" in asked.words | stored.words
+        return f"{mine} ≠ {theirs}" if said and _dated(asked, stored) else ""
+    if "present" in (mine, theirs) and not ({mine, theirs} == {"present", "past"} and _dated(asked, stored)):
         return ""
-    return f"{asked.tense} ≠ {stored.tense}"
+    return f"{mine} ≠ {theirs}"
+
+
+def _planned(asked: Features, stored: Features) -> str:
+    """Compare what may or must be with what was: `when should I change it`, `when did I change it`."""
+    different = asked.modal and not stored.modal and stored.tense == "past" and not WAS.isdisjoint(stored.words)
+    return f"{asked.modal} ≠ past" if different and asked.kind == stored.kind and asked.kind in _MODAL else ""
 
 
 def _dated(asked: Features, stored: Features) -> bool:
     """Whether what is and what was are two answers: of who it is, not of why and how; `will` often means `is`."""
-    return {asked.tense, stored.tense} == {"present", "past"} and {asked.kind, stored.kind} <= _DATED
+    return all(kind in _DATED or kind[:4] == "how-" for kind in (asked.kind, stored.kind))
 
 
 def _modal(asked: Features, stored: Features) -> str:
-    if not (asked.modal and stored.modal) or asked.kind != "yes" or stored.kind != "yes":
+    both = {asked.modal, stored.modal}
+    if both not in ({"can", "must"}, {"can", "should"}):
         return ""
-    return "" if asked.modal == stored.modal else f"{asked.modal} ≠ {stored.modal}"
+    kinds = _ALLOWED if "should" in both else _MODAL
+    asking = all(kind in kinds or ("must" in both and kind[:4] == "how-") for kind in (asked.kind, stored.kind))
+    return f"{asked.modal} ≠ {stored.modal}" if asking else ""
 
 
 def _name(asked: Features, stored: Features) -> str:
@@ -241,7 +269,11 @@ _MANY = 12
 _FEW = 2
 """Words without counterpart beyond which the order of the others says nothing."""
 _WIDTH = 60
-_DATED = frozenset(("who", "what", "yes", "where"))
+_DATED = frozenset(("who", "what", "yes", "may", "where", "when"))
+_ALLOWED = frozenset(("yes", "may", "who"))
+_MODAL = frozenset(("yes", "may", "who", "where", "when"))
+"""Kinds whose answer hangs on whether one can or must; what one can do and what one must are often the same."""
+_TO = frozenset(("to", "into"))
 _LISTS = frozenset(("and", "or", "vs", "between"))
 _NOUNS = frozenset(("of", "for", "in", "from", "with", "about", "on"))
 """Where only one of two questions has such a word, the other may say `Kenya's capital` or `lunch ideas`."""
@@ -253,10 +285,11 @@ BOUNDS = frozenset(
     listed(
         "all every each only most least at_least at_most or either neither both over under above "
         "below before after during "
-        "against between beyond except despite until since almost nearly"
+        "against between beyond except despite until since almost nearly unless"
     )
 )
 """Small words that both questions need: they bound or choose."""
+_NEEDED = BOUNDS | {"out", "off", "up", "down", "away"}
 _CHOICES = BOUNDS | {"one", "some", "any", "none"}
 
 FACTS: dict[str, Callable[[Features, Features], str]] = {
@@ -266,6 +299,7 @@ FACTS: dict[str, Callable[[Features, Features], str]] = {
     "negation": _negation,
     "opposite": _opposite,
     "direction": _direction,
+    "relation": _relation,
     "asking": _asking,
     "choice": _choice,
     "person": _person,

@@ -11,9 +11,11 @@ from .listing import listed
 
 
 def kind(words: Sequence[str]) -> str:
-    """Return the kind of the question: `who`, `how`, `how-many`, `yes`, `what`, ..., or `open` for no question."""
+    """Return the kind of the question: `who`, `how`, `how-many`, `yes`, `may`, `what`, ..., or `open` for none."""
     if not words:
         return "open"
+    if words[0] in _REQUESTS or (words[0] in {"will", "would"} and words[1:2] == ["you"]):
+        return "may"
     if words[0] in AUXILIARIES or words[0] == "@yes":
         return "yes"
     places = [place for place, word in enumerate(words) if word in ASKING]
@@ -78,9 +80,13 @@ MEASURES = frozenset(
 )
 _SUPPORT = frozenset(("do", "does", "did"))
 _SPEAKERS = frozenset(("i", "we", "my", "our"))
-THINGS = frozenset(("what", "open", "wish", "how-much"))
+_REQUESTS = frozenset(("can", "could", "@can", "may", "might"))
+"""Who asks so may wish for it: `can I get a card`, `I want a card`; but not `is there a card`."""
+THINGS = frozenset(("what", "open", "wish"))
 ALIKE = frozenset(
     frozenset(pair.split("/"))
-    for pair in listed("how-many/how-much open/yes wish/yes wish/how how/how-well how-often/how-many")
+    for pair in listed(
+        "how-many/how-much how-much/what open/yes open/may may/yes may/wish wish/how how/how-well how-often/how-many"
+    )
 )
 PLAIN_ASKING = frozenset(("who", "when", "where", "why", "how", *(f"how-{measure}" for measure in MEASURES)))

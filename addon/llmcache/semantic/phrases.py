@@ -53,8 +53,9 @@ _HOW = (
 )
 _WHY = (
     "what is the reason that|what is the reason why|what is the reason for|what is the reason|what are the reasons for|"
-    "what are the reasons|what would be the reason to|for what reason|for which reason|how come|what is the cause of|"
-    "what causes|what makes|the reason why|the reason that|the reason for|the reason|reason for|reasons for|what for"
+    "what are the reasons|what would be the reason to|for what reason|for which reason|how come|how is it possible "
+    "that|what is the cause of|what causes|what makes|the reason why|the reason that|the reason for|the reason|reason "
+    "for|reasons for|what for"
 )
 _WHAT = (
     "what is the meaning of|what is the definition of|what is meant by|what does it mean|the meaning of|meaning of|"
@@ -111,13 +112,27 @@ _ALSO = {
     "setup": "set up",
     "logout": "log out|sign out|log off|log out of|sign out of",
     "topup": "top up",
+    "checkin": "check in|check into",
+    "checkout": "check out|check out of",
+    "backup": "back up",
+    "pickup": "pick up",
+    "cleanup": "clean up",
+    "find": "find out|figure out",
+    "fill": "fill out|fill in",
+    "until": "till",
+    "necessity": "the need to|the need for|a need to|a need for",
+    "show": "show up|shows up|showing up|showed up|shown up",
+    "send": "send out|sending out",
+    "save": "save up|saved up|saving up",
+    "list": "list out",
     "buy": "purchase",
     "vs": "versus|compared to|compared with",
     "difference": "the differences between|the difference between|difference between|differences between",
     "for example": "e g|for instance",
     "email": "e mail",
     "website": "web site",
-    "covid": "covid #19|coronavirus disease #2019|coronavirus disease|corona virus|coronavirus|sars cov #2",
+    "covid": "novel coronavirus|new coronavirus|"
+    "covid #19|coronavirus disease #2019|coronavirus disease|corona virus|coronavirus|sars cov #2",
     "with": "by using|with the help of|by means of|using",
     "many": "a lot of|lots of|plenty of",
     "online": "on line|on the internet|on the web",
@@ -221,7 +236,7 @@ LINKS = frozenset(
         "since until till against "
         "between among under over above below behind through across off up out down per via "
         "because while unless within "
-        "toward towards onto inside outside except if of"
+        "toward towards onto inside outside except if of about near around beside beneath"
     )
 )
 """Small words that join: where both questions have them, their order counts too."""

@@ -1,0 +1,42 @@
+"""What a question says of time and of duty: past, present or future, and whether one can, should or must.
+
+It reads words that `phrases` has made plain. Entry points: `tense`, `modal`, `WAS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .stems import PAST
+
+
+def tense(words: Sequence[str]) -> str:
+    """Return `past`, `present` (of `is` and its like), `habit` (of `does`), `future`, or nothing."""
+    if not _FUTURE.isdisjoint(words) and "not" not in words:
+        return "future"
+    if not WAS.isdisjoint(words):
+        return "past"
+    if _HELPERS.isdisjoint(words):
+        return "" if PAST.isdisjoint(words) else "past"
+    return "present" if not _IS.isdisjoint(words) else "" if _DOES.isdisjoint(words) else "habit"
+
+
+def modal(words: Sequence[str]) -> str:
+    """Return `can`, `should`, `must` or nothing; nothing for several at once."""
+    found = [name for name, said in _MODALS.items() if not said.isdisjoint(words)]
+    return found[0] if len(found) == 1 else ""
+
+
+_FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
+_IS = frozenset(("is", "are", "am"))
+_DOES = frozenset(("do", "does"))
+WAS = frozenset(("did", "was", "were", "had"))
+"""Auxiliaries that are past."""
+_HELPERS = frozenset(
+    ("do", "does", "is", "are", "am", "be", "been", "being", "have", "has", "get", "gets", "can", "@can")
+)
+_MODALS = {
+    "can": frozenset(("can", "could", "@can", "may", "might")),
+    "should": frozenset(("should", "shall", "ought")),
+    "must": frozenset(("must", "@must", "need", "needs")),
+}
