@@ -32,6 +32,9 @@ class Recordings(Protocol):
     def keeps(self, key: str) -> bool:
         """Whether the call of *key* is answered from its recording even by a run that records."""
 
+    async def answer(self, key: str, identity: bytes) -> Entry | None:
+        """Return the entry of *key*, which the call with *identity* asks for; None where there is none."""
+
     def absent(self, key: str) -> str:
         """Return why there is no recording: `unknown`, or `exhausted` where all of them were served."""
 

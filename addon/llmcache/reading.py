@@ -70,7 +70,7 @@ class Reading:
                 return "unknown"
             try:
                 async with within(self.deadline):
-                    entry = await self.store.get(key)
+                    entry = await (self.recordings.answer(key, identity) if self.recordings else self.store.get(key))
             except TimeoutError:
                 return self.health.failed("the store took too long")
             except BackendError as error:

@@ -16,6 +16,7 @@ from llmcache.scope import Scope
 from llmcache.stores import Store
 from llmcache.stores.cassette import CassetteStore
 from llmcache.stores.sqlite import SqliteStore
+from llmcache.stores.turns import Turns
 from llmcache.wire import openai_chat
 from rich.table import Table
 
@@ -117,11 +118,19 @@ async def _repeated(path: Path, prompt: str, count: int) -> list[float]:
     return times
 
 
+def _engine(store: Store) -> Engine:
+    """Return an engine on *store*, which is asked as in a run: recordings by way of their turns."""
+    if not isinstance(store, CassetteStore):
+        return Engine(store, Scope(b"bench"))
+    turns = Turns(store)
+    return Engine(turns, Scope(b"bench"), recordings=turns)
+
+
 async def fill(store: Store, count: int) -> None:
     """Record *count* questions in *store*, and close it."""
-    engine = Engine(store, Scope(b"bench"))
     if isinstance(store, CassetteStore):
         store.open()
+    engine = _engine(store)
     for start in range(0, count, 1000):
         progress(f"filling {store!r}: {start:,} of {count:,}")
         numbers = range(start, min(start + 1000, count))
@@ -138,7 +147,7 @@ async def spread(store: Store, count: int, hits: int) -> Read:
     elif isinstance(store, CassetteStore):
         store.open()
     opened = time.perf_counter() - started
-    engine = Engine(store, Scope(b"bench"))
+    engine = _engine(store)
     read = Read(opened, [], [])
     for number in range(hits):
         request = request_of(f"question {number * 7919 % count}")

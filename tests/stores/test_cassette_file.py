@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from llmcache import fingerprint
 from llmcache.chat import Entry, Form, Reply, Usage
 from llmcache.jsontext import canonical
+from llmcache.stores.cassette_answer import answered
 from llmcache.stores.cassette_file import Shape, read, read_head, rounded, sealed, written
 from llmcache.stores.cassette_json import parsed
 from llmcache.stores.cassette_json import written as json_written
@@ -45,11 +46,12 @@ PLAIN = Shape()
 
 
 def round_trip(entry, shape=PLAIN):
-    """Return the recording of *entry* after checking that it reads back equal."""
+    """Return the recording of *entry* after checking that it reads back equal, whether it is read or answers."""
     sides = {}
     data = written(entry, shape, sides)
     assert read(data, sides.__getitem__) == (rounded(entry), shape)
     assert sealed(data)
+    assert answered(data, entry.request) in (None, rounded(entry))
     return data.decode()
 
 
@@ -120,10 +122,10 @@ def test_events_are_readable():
     assert text.partition("  events:\n")[2].splitlines()[:-1] == [
         "    - at: 3",
         "      event: a",
-        '      data: {"x": 1}',
+        '      data: {"x":1}',
         "    - at: 9",
         '      raw: ": ping\\n\\n"',
-        '    - data: {"x": 2}',
+        '    - data: {"x":2}',
         "    - at: 12",
         '      text: "[DONE]"',
     ]
@@ -267,7 +269,7 @@ def test_a_slip_is_named(before, after, line, what):
 )
 def test_a_broken_event_is_named(event):
     """An event that cannot be read is named with its line."""
-    text = round_trip(stream(b'data: {"a":1}\n\n')).replace('data: {"a": 1}', event.removeprefix("- "))
+    text = round_trip(stream(b'data: {"a":1}\n\n')).replace('data: {"a":1}', event.removeprefix("- "))
     with pytest.raises(Broken):
         read(text.encode(), {}.__getitem__)
 

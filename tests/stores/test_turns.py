@@ -135,3 +135,33 @@ async def test_what_was_served_is_noted(folder: Path) -> None:
     assert isinstance(turns, Turns)
     assert len(turns.used) == 2
     assert list(turns.exhausted.values()) == [2]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["not read before", "read before"])
+async def test_files_that_change_places_answer_their_own_calls(folder: Path, *, known: bool) -> None:
+    """Where another branch is checked out amid a run, no call gets what now lies in the file that was its own."""
+    await recorded(folder, "to a", text="a")
+    await recorded(folder, "to b", text="b")
+    engine = engine_on(folder, "replay")
+    if known:
+        assert await ask(engine, call("a")) == "to a"
+    files = sorted(folder.rglob("*.yaml"))
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, reversed(contents), strict=True):
+        file.unlink()
+        file.write_bytes(content)
+    assert [await ask(engine, call(text)) for text in "abab"] == ["to a", "to b"] * 2
+    await engine.close()
+
+
+async def test_a_file_that_is_renamed_amid_a_run_is_found(folder: Path) -> None:
+    """The next call is answered from the new place already, and the report counts it as served."""
+    await recorded(folder, "here")
+    engine = engine_on(folder, "replay", stats=Stats())
+    (file,) = folder.rglob("*.yaml")
+    file.rename(folder / "renamed.yaml")
+    assert await ask(engine, call()) == "here"
+    turns = engine.recordings
+    assert isinstance(turns, Turns)
+    assert turns.used == {"renamed.yaml"}
+    await engine.close()

@@ -108,9 +108,12 @@ class CassetteStore:
         """Return the recordings that are of the call of *entry*, by the rules too."""
         return list(self._index.keys.get(self._scrub(entry.request) or entry.key, ()))
 
-    async def load(self, held: Held) -> Entry | None:
-        """Return the recording, None when it is gone or has expired."""
-        entry = await self._run(self._load, held)
+    async def load(self, held: Held, request: bytes = b"") -> Entry | None:
+        """Return the recording, None when it is gone, has expired, or its file is of another call now.
+
+        *request*: the identity that asks for it, if there is one.
+        """
+        entry = await self._run(self._load, held, request)
         return None if entry is None or is_over(entry, self._clock()) else entry
 
     async def refresh(self) -> None:
@@ -223,9 +226,12 @@ class CassetteStore:
         found = [self._load(held) for held in self._index.keys.get(key, ())]
         return [entry for entry in found if entry is not None and not is_over(entry, self._clock())]
 
-    def _load(self, held: Held) -> Entry | None:
-        if (entry := self.ready(held)) is None and (entry := self._index.load(held)) is not None:
-            self._keep(self._index.files[held.path], entry)
+    def _load(self, held: Held, request: bytes = b"") -> Entry | None:
+        if (entry := self.ready(held)) is None and (entry := self._index.load(held, request)) is not None:
+            now = self._index.files[held.path]
+            self._keep(now, entry)
+            if (now.key, now.scrubbed) != (held.key, held.scrubbed):
+                return None
         return entry
 
     def _keep(self, held: Held, entry: Entry) -> None:

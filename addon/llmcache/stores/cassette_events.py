@@ -131,7 +131,7 @@ def _common_style(kind: str, pieces: list[bytes]) -> Style:
         words[CRLF] = None
     for piece in pieces:
         found = _parts(kind, piece)
-        value = parsed(found[1]) if found else None
+        value = parsed(_PADDED.sub(rb"\1}", found[1])) if found else None
         for word in value[1] if value else ():
             words[word] = None
     return tuple(words)
@@ -145,13 +145,18 @@ def _event(kind: str, piece: bytes, style: Style) -> Event:
     parts = _parts(kind, piece)
     event = _parsed(parts, style) if parts else None
     if event is not None and _piece(kind, event, style) == piece:
-        return event | {"data": Flow(event["data"])} if "data" in event else event
+        compact = not event.get("style", _json_style(style))
+        return event | {"data": Flow(event["data"], compact)} if "data" in event else event
     return {"raw": piece.decode()} if kind != "eventstream" else {"raw": piece.hex()}
 
 
 def _parsed(parts: tuple[Event, bytes], style: Style) -> Event | None:
     head, data = parts
+    if padded := _PADDED.fullmatch(data):
+        head, data = head | {"blanks": len(padded[2])}, padded[1] + b"}"
     value = parsed(data)
+    if value is None and padded:
+        return None
     if value is None:
         return head | {"text": data.decode()} if data.isascii() else None
     if written(value[0], _json_style(style)) == data:
@@ -165,6 +170,8 @@ def _piece(kind: str, event: Event, style: Style) -> bytes:
         return bytes.fromhex(event["raw"]) if kind == "eventstream" else bytes(event["raw"].encode())
     own = tuple(event["style"]) if "style" in event else _json_style(style)
     data = event["text"].encode() if "text" in event else written(event["data"], own)
+    if "blanks" in event:
+        data = data[:-1] + b" " * event["blanks"] + data[-1:]
     piece = _KINDS[kind][1](event, data)
     return piece.replace(b"\n", b"\r\n") if CRLF in style else piece
 
@@ -235,6 +242,8 @@ def _is_text(body: bytes) -> bool:
 CRLF = "crlf"
 """The word of a stream's style for lines that end so, besides the words of its JSON."""
 _SSE = re.compile(rb"(?P<head>(?:[^\n]*\n)*?)data: (?P<data>[^\n\r]*)\n\n")
+_PADDED = re.compile(rb"(\{.*[^ ])( {1,100})\}", re.DOTALL)
+"""Blanks before the last brace hide from eavesdroppers how long an event is; Anthropic sends most so."""
 _NAMED = re.compile(r"event: ([^\n\r]*)\n")
 _BORDERS = re.compile(r"[0-9]{1,12}\+[0-9]{1,12}(?: [0-9]{1,12}\+[0-9]{1,12})*", re.ASCII)
 _KINDS: dict[str, tuple[Callable[[bytes], list[bytes] | None], Callable[[Event, bytes], bytes]]] = {
@@ -243,4 +252,4 @@ _KINDS: dict[str, tuple[Callable[[bytes], list[bytes] | None], Callable[[Event, 
     "eventstream": (_message_split, _message_written),
 }
 """For each kind of stream: into events, and one event back into bytes."""
-_MEMBERS = frozenset({"at", "event", "head", "headers", "style", "data", "text", "raw"})
+_MEMBERS = frozenset({"at", "event", "head", "headers", "style", "blanks", "data", "text", "raw"})

@@ -9,7 +9,6 @@ It knows no folder. Entry points: `written`, `read`, `read_head`, `sealed`.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from ..chat import Entry, Form, Reply, Usage, WireError
 from ..jsontext import canonical, parse
 from . import cassette_reply as replies
 from .cassette_fields import Misshapen, only, plain, take, text
+from .cassette_quick import quick
 from .cassette_sides import Blobs, Read, back, out
 from .cassette_yaml import Broken, Flow, dump, line_of, load
 
@@ -79,33 +79,13 @@ def read(data: bytes, side: Read, *, rekey: bool = False) -> tuple[Entry, Shape]
     A request that somebody changed is an error, for it would never be found; with *rekey* it gets the key that it has.
     """
     content = _text(data)
-    value = _quickly(content) if sealed(data) else load(content)
+    value = (quick(data[:-SEAL].decode()) if sealed(data) else None) or load(content)
     try:
         return _entry(value, side, rekey=rekey)
     except Misshapen as error:
         raise Broken(str(error), line_of(content, error.path)) from None
     except RecursionError:
         raise Broken("it is nested too deeply") from None
-
-
-def _quickly(content: str) -> Any:
-    """Return the value of a recording that is as it was written: its events, a line of JSON each, need no YAML."""
-    head, reply, rest = content.rpartition("\nreply:\n")
-    before, mark, after = rest.partition(_EVENTS)
-    if not mark:
-        return load(content)
-    lines: list[str] = []
-
-    def kept(found: re.Match[str]) -> str:
-        lines.append(found[2])
-        return f"{found[1]}{_LINE}{len(lines) - 1}"
-
-    value = load(f"{head}{reply}{before}{mark}{_DATA.sub(kept, after)}")
-    for event in value["reply"]["events"]:
-        data = event.get("data")
-        if isinstance(data, str) and data.startswith(_LINE):
-            event["data"] = json.loads(lines[int(data[len(_LINE) :])])
-    return value
 
 
 def read_head(data: bytes) -> Head:
@@ -278,10 +258,6 @@ def _moment(day: str) -> float:
 
 _NO_REPLY = Reply(0, (), b"")
 _BODY = re.compile(r"^(?:request|reply)", re.MULTILINE)
-_EVENTS = "\n  events:\n"
-_DATA = re.compile(r"^((?:    - |      )data: )(\{.*)$", re.MULTILINE)
-"""An event's JSON; at this depth stands nothing else, for the lines of a block are deeper."""
-_LINE = "aicache-line-"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{40}")
 _IDENTITY = re.compile(rb'\{"aicache":')

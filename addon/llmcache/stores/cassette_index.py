@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..chat import BackendError, Entry
 from . import cassette_file as files
+from .cassette_answer import answered
 from .cassette_sides import FOLDER, checked
 from .cassette_write import TEMPORARY
 from .cassette_yaml import Broken, dump
@@ -171,10 +172,15 @@ class Index:
         except OSError as error:
             raise ValueError(f"the side file {path}: {error.strerror}") from None
 
-    def load(self, held: Held) -> Entry | None:
-        """Return the recording's entry as it is now, None when it is gone. Raises `BackendError`."""
+    def load(self, held: Held, request: bytes = b"") -> Entry | None:
+        """Return the recording's entry as it is now, None when it is gone. Raises `BackendError`.
+
+        *request*: the identity for which it is wanted, if there is one.
+        """
         try:
             stamp, data = self._content(held.path)
+            if request and stamp == held.stamp and (entry := answered(data, request)):
+                return entry
             entry, shape = files.read(data, self.side)
         except FileNotFoundError:
             self.drop(held.path)

@@ -44,7 +44,7 @@ def out(value: Any, blobs: Blobs) -> Any:
     """Return *value* with long base64 texts replaced by their side files, which are added to *blobs*."""
     match value:
         case Flow():
-            return Flow(out(value.value, blobs))
+            return Flow(out(value.value, blobs), value.compact)
         case dict() if MARK in value:
             raise ValueError(f"`{MARK}` has another meaning here")
         case dict():

@@ -17,10 +17,14 @@ from typing import Any
 
 import yaml
 
+from ..jsontext import dumps
+
 Path = tuple[str | int, ...]
 
 SHORT = 60
 """Characters up to which a text with line feeds is written in one line if it cannot be a literal block."""
+LONGEST_NAME = 1000
+"""Characters of a name as it is written: YAML 1.1 reads no more than 1024."""
 
 
 class Broken(ValueError):  # noqa: N818 - what the file is, in words
@@ -36,6 +40,8 @@ class Flow:
     """A value to be written in one line, as JSON: an event of a stream among hundreds of others."""
 
     value: Any
+    compact: bool = False
+    """Whether without blanks, as most providers write."""
 
 
 def dump(value: dict[str, Any]) -> str:
@@ -49,7 +55,14 @@ def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
     for name, each in value.items():
         if not isinstance(name, str):
             raise TypeError(f"{type(name).__name__} as a name of a member")
-        _member(f"{indent}{_scalar(name)}:", each, indent, lines)
+        _member(f"{indent}{_named(name)}:", each, indent, lines)
+
+
+def _named(name: str) -> str:
+    written = _scalar(name)
+    if len(written) > LONGEST_NAME:
+        raise ValueError(f"a name of over {LONGEST_NAME} characters")
+    return written
 
 
 def _member(head: str, value: Any, indent: str, lines: list[str]) -> None:
@@ -88,14 +101,23 @@ def _leaf(value: Any) -> str:
         case str():
             return _scalar(value)
         case Flow():
-            return _quoted(value.value)
+            return _in_one_line(value)
         case None | bool() | int() | float() | dict() | list() | tuple():
             return json.dumps(value, allow_nan=False)
     raise TypeError(f"{type(value).__name__} in a recording")
 
 
+def _in_one_line(flow: Flow) -> str:
+    written = dumps(flow.value).decode() if flow.compact else ""
+    if not written or "\\u" in written or _UNPRINTABLE.search(written):
+        written = _quoted(flow.value)
+    if len(written) > LONGEST_NAME and _LONG_NAME.search(written):
+        raise ValueError(f"a name of over {LONGEST_NAME} characters")
+    return written
+
+
 def _scalar(value: str) -> str:
-    if _PLAIN.fullmatch(value) and not _AMBIGUOUS.fullmatch(value):
+    if PLAIN.fullmatch(value) and not _AMBIGUOUS.fullmatch(value):
         return value
     return _quoted(value)
 
@@ -218,7 +240,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 _SURROGATES = 0xD800, 0xDFFF
-_PLAIN = re.compile(
+PLAIN = re.compile(
     r"[A-Za-z_/.<(][A-Za-z0-9_/.<>()+=,;?!' -]{0,200}(?<! )|[A-Za-z][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)+"
 )
 """Text that needs no quotes: no `: `, no ` #`, nothing that YAML gives a meaning at the start."""
@@ -226,6 +248,7 @@ _AMBIGUOUS = re.compile(
     r"~|null|true|false|yes|no|on|off|y|n|nan|inf|<<|=|[-+.]?(?:inf|nan)|[-+.]?[0-9][-+0-9._:eExXoOa-fA-F]*|[.]{3}.*",
     re.IGNORECASE,
 )
+_LONG_NAME = re.compile(rf'"(?:[^"\\]|\\.){{{LONGEST_NAME},}}+":')
 _UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _UNREADABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORBIDDEN_IN_BLOCK = re.compile(r"\A[ \n]*\t|\A\n*\Z|[ \t](?:\n|\Z)")

@@ -54,6 +54,10 @@ class Renewal:
         """Return the old recording whose turn it is."""
         return await self.old.get(key)
 
+    async def answer(self, key: str, identity: bytes) -> Entry | None:
+        """Return the old recording whose turn it is."""
+        return await self.old.answer(key, identity)
+
     def absent(self, key: str) -> str:
         """Return why there is no recording."""
         return self.old.absent(key)

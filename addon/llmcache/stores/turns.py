@@ -72,11 +72,24 @@ class Turns:
 
     async def get(self, key: str) -> Entry | None:
         """Return the recording whose turn it is; None where there is none, or none any more."""
+        return await self.answer(key, b"")
+
+    async def answer(self, key: str, identity: bytes) -> Entry | None:
+        """Return the recording whose turn it is; that of *identity* itself costs less than without it."""
         if not (line := self.store.lineup(key)):
             await self.store.refresh()  # another process may have recorded it, or somebody renamed its file
             line = self.store.lineup(key)
         held = self._turn(key, line) if line else None
-        return await self.store.load(held) if held else None
+        entry = await self.store.load(held, identity) if held else None
+        if held is None or entry is not None:
+            return entry
+        await self.store.refresh()  # as above: what lies in its place is another's now, or nothing
+        self.used.discard(held.path)
+        moved = next((each for each in self.store.lineup(key) if each.sequence == held.sequence), None)
+        if moved is None or (entry := await self.store.load(moved, identity)) is None:
+            return None
+        self.used.add(moved.path)
+        return entry
 
     def _turn(self, key: str, line: list[Held]) -> Held | None:
         """Take the turn. Nothing is waited for, so that of two calls at once each gets its own."""
