@@ -195,6 +195,21 @@ async def test_no_question_no_cache() -> None:
     assert (await World().lookup(request("")))[0] == Bypass("no-question")
 
 
+async def test_a_tool_may_say_nothing() -> None:
+    """An agent's turn whose tool printed nothing is a call like any other: the whole of it is the key."""
+    turns = [{"role": "user", "content": "Run it."}, {"role": "assistant", "tool_calls": []}]
+    bodies = [json.dumps({"messages": [*turns, {"role": "tool", "content": text}]}).encode() for text in ("", "1")]
+    silent, loud = (Request("POST", "https", "h", 443, "/v1/chat/completions", "", JSON, body) for body in bodies)
+    world = World()
+    outcome, ticket = await world.lookup(silent)
+    assert isinstance(outcome, Miss)
+    assert ticket
+    world.engine.record(ticket, whole())
+    await world.engine.settled()
+    assert isinstance((await world.lookup(silent))[0], Hit)
+    assert isinstance((await world.lookup(loud))[0], Miss)
+
+
 async def test_hosts_narrow_what_is_looked_at() -> None:
     """`match.hosts` are globs on the provider's name."""
     engine = World(hosts=("*.openai.com", "localhost")).engine

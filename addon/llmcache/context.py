@@ -21,7 +21,7 @@ HOLE = {"aicache": "question"}
 
 def context(call: Call, rule: QuestionRule, question: str) -> Call | str:
     """Return *call* with a hole where its question was; or why it can only be answered exactly, as a slug."""
-    if reason := exact_only(call):
+    if reason := exact_only(call) or ("" if question else "not-a-question"):
         return reason
     if rule.strategy == "allQuestions" and question == all_questions(call.body):
         content: Any = _without_questions(call.content)

@@ -166,7 +166,7 @@ class Engine:
 
     async def _decide(self, dialect: wire.Dialect, call: Call, control: Control) -> tuple[Outcome, Ticket | None]:
         question = self.rules.question.question(dialect, call)
-        if reason := self._excluded(question):
+        if reason := self._excluded(call, question):
             return self._pass(reason), None
         identity = self.rules.redactor.identity(fingerprint.identity(call, self.scope, control.namespace, control.lane))
         shown = self.rules.redactor.text(question, identity)
@@ -193,11 +193,11 @@ class Engine:
             return await self._near(self.similar, ticket)
         return Miss(found), ticket
 
-    def _excluded(self, question: str) -> str:
-        """Return why a call that asks *question* is not cached at all, or nothing."""
+    def _excluded(self, call: Call, question: str) -> str:
+        """Return why *call*, which asks *question*, is not cached at all, or nothing."""
         if self.rules.question.strategy == "disabled":
             return "strategy-disabled"
-        if not question:
+        if not question and (self.rules.higress_prefix is not None or self.rules.question.must_ask(call)):
             return "no-question"
         rule = self.rules.never_cache(question) if self.rules.never_cache else ""
         return f"never-cache-{rule}" if rule else ""

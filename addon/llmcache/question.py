@@ -23,7 +23,7 @@ class QuestionRule:
     """Where `lastQuestion` looks; None for the dialect's own last question."""
 
     def question(self, dialect: Dialect, call: Call) -> str:
-        """Return the question of *call*; empty when it has none, which makes it uncacheable.
+        """Return the question of *call*; empty when it has none.
 
         The settings are those of chats: of a call without messages (embeddings, ...) the dialect knows the question.
         """
@@ -34,6 +34,17 @@ class QuestionRule:
             return dialect.question(call)
         found = self.path.get(call.request.body).string
         return "" if found == "[]" else found  # row B13: a query that found nothing is no question to share
+
+    def must_ask(self, call: Call) -> bool:
+        """Whether *call* is not cached without a question: its text was looked for by path, or the user says nothing.
+
+        A tool that says nothing is no such case, nor are instructions alone: the whole call is the key.
+        """
+        messages = call.body.get("messages") if isinstance(call.body, dict) else None
+        match messages:
+            case [*_, {"role": "user"}]:  # row B7
+                return True
+        return self.path is not None
 
 
 def all_questions(body: object) -> str:

@@ -131,6 +131,7 @@ def test_c18_only_200_is_stored(status: int) -> None:
         pytest.param(completion(finish="insufficient_system_resource"), "finish-insufficient_system_resource", id="ds"),
         pytest.param(completion(finish=None), "truncated", id="null-finish"),
         pytest.param(completion(finish="eos"), "complete", id="together"),
+        pytest.param(completion(finish="normal"), "complete", id="qianfan"),
         pytest.param(completion({"role": "assistant", "content": None}), "empty", id="C21-null"),
         pytest.param(completion({"role": "assistant", "content": " "}), "empty", id="C22-blank"),
         pytest.param(

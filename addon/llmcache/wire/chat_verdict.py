@@ -21,6 +21,7 @@ NATURAL = frozenset(
         "tool_calls",
         "function_call",
         "eos",  # Together
+        "normal",  # Baidu Qianfan
         "eos_token",  # Hugging Face TGI
         "stop_sequence",  # TGI, and gateways to Anthropic
         "end_turn",  # gateways to Anthropic
