@@ -118,7 +118,9 @@ class Pending:
     def ended(self, copy: http.HTTPFlow, tee: Tee | None) -> bool:
         """Say that the copy is over; return whether there is a reply, which may be worth recording."""
         if self._live:
-            self._live.end(whole=copy.error is None and tee is not None and tee.ended)
+            # A body that ends with its head is no stream to mitmproxy: it asks no tee.
+            heard = (tee and tee.ended) or (copy.response and copy.response.raw_content == b"")
+            self._live.end(whole=copy.error is None and bool(heard))
         elif copy.error or copy.response is None:
             self.failed()
             return False

@@ -194,12 +194,13 @@ def test_a_provider_that_says_so(world: World, status: int, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["json", "stream"])
-def test_what_is_the_callers_fault_is_told_him(world: World, kind: str) -> None:
+@pytest.mark.parametrize("body", [b'{"error": 1}', b""], ids=["body", "empty"])
+def test_what_is_the_callers_fault_is_told_him(world: World, kind: str, body: bytes) -> None:
     """401 with its body and its headers."""
     head = {"content-type": "application/json", "www-authenticate": "Bearer"}
-    asking = world.take(lambda _: Script(b'{"error": 1}', status=401, headers=head), kind)
+    asking = world.take(lambda _: Script(body, status=401, headers=head), kind)
     answer = post(world.proxy, asking.body)
-    assert (answer.status, answer.body, answer.headers["www-authenticate"]) == (401, b'{"error": 1}', "Bearer")
+    assert (answer.status, answer.body, answer.headers["www-authenticate"]) == (401, body, "Bearer")
     assert answer.cache == "aicache; fwd=stale"
 
 
