@@ -379,3 +379,21 @@ async def test_vectors_that_come_back_broken(name, vector):
         kept.server.answer = tampered(kept.fake, lambda said: field.sub(rf'"\1": {vector}', said))
         with pytest.raises(BackendError):
             await kept.index.nearest(A, kept.points[0].vector, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "remedy"),
+    [
+        ("milvus", 1401, ": check `vector.apiKey`"),
+        ("milvus", 8, "quota is used up"),
+        ("milvus", 65535, r"65535$"),
+        ("dashvector", -2034, "too many calls"),
+        ("dashvector", -999, r"-999$"),
+    ],
+)
+async def test_a_code_names_its_remedy(name, code, remedy):
+    """Stores whose status is always 200 give a code, whose remedy is named; one that may mean anything has none."""
+    async with Kept(FAKES[name]) as kept:
+        kept.say(Script(json.dumps({"code": code}).encode()))
+        with pytest.raises(BackendError, match=remedy):
+            await kept.index.add(A, kept.points)

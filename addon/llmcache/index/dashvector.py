@@ -62,7 +62,7 @@ class DashVector:
         answer = await self._http.ask("POST", f"{self._path}/docs/upsert", {"docs": docs})
         for one in self._output(answer.body, show=False):
             if one["code"]:
-                raise BackendError(f"DashVector refused a point with code {one['code']}")
+                raise BackendError(f"DashVector refused a point with code {one['code']}{_remedy(one['code'])}")
 
     async def search(self, wanted: Wanted) -> list[Found]:
         """Return the nearest, compared here."""
@@ -100,7 +100,7 @@ class DashVector:
         """Return what an answer holds, if it is a success."""
         if body["code"]:
             said = f" ({body.get('message')})" if show else ""
-            raise BackendError(f"DashVector refused with code {body['code']}{said}")
+            raise BackendError(f"DashVector refused with code {body['code']}{said}{_remedy(body['code'])}")
         return body.get("output") or []
 
 
@@ -115,7 +115,19 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, "question": fields.get("query"), "created": float(fields.get("created", "nan"))}
 
 
+def _remedy(code: int) -> str:
+    """Return what to do about a refusal, in words that follow it."""
+    return f": {REMEDIES[code]}" if code in REMEDIES else ""
+
+
 KEY = "check `vector.apiKey`"
+REMEDIES = {
+    -2019: "another embedding model needs another `vector.collectionID`",
+    -2030: "the collection was just made, and can be used in some seconds",
+    -2034: "it gets too many calls",
+    -2042: "`vector.collectionID` has 3 to 32 letters, digits, _ and -",
+}
+"""Code -> what to do about it ("Return status codes")."""
 SCHEMA = {
     "query": "STRING",
     "answer": "STRING",

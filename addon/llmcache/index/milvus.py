@@ -95,14 +95,15 @@ class Milvus:
         code = answer.body["code"]
         if code not in {0, 200}:
             said = f" ({answer.body.get('message')})" if show else ""
-            remedy = f": {KEY}" if code in REFUSED else ""
+            remedy = f": {REMEDIES[code]}" if code in REMEDIES else ""
             raise BackendError(f"Milvus refused {what} with code {code}{said}{remedy}")
         return answer.body.get("data")
 
 
 KEY = "check `vector.apiKey`: a token, or user:password"
-REFUSED = {1800, 65535}
-"""Codes of a user who may not."""
+BUSY = "it gets too many calls, or the quota is used up"
+REMEDIES = {8: BUSY, 1807: BUSY, 1400: KEY, 1401: KEY, 1800: KEY}
+"""Code -> what to do about it; 65535 is any error without a code of its own."""
 NEEDED = {"id", "vector", *FIELDS}
 _TEXT = {"dataType": "VarChar", "elementTypeParams": {"max_length": TEXT_BYTES}}
 SCHEMA: list[dict[str, Any]] = [
