@@ -238,7 +238,7 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
             yield meaning(word)
 
 
-_VOID = frozenset(listed("a an the is are was were am be been being do does did of one ones"))
+_VOID = frozenset(listed("@is a an the is are was were am be been being do does did of one ones"))
 ROMANS = {
     numeral: number
     for number, numeral in enumerate(listed("I II III IV V VI VII VIII IX X XI XII XIII XIV XV"), start=1)

@@ -8,9 +8,11 @@ A refusal begins with the name of its category; the rest holds words of the ques
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from .features import LONGEST, Features, features, meaning
+from .ideographs import SIDES
 from .kinds import apart, compatible
 from .listing import listed
 from .names import KINDS
@@ -239,8 +241,18 @@ def _order(asked: Features, stored: Features) -> str:
         return f"{asked.role} ≠ {stored.role}"
     if ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
         return "active ≠ passive"
+    if sides := _turned_sides(asked.terms, stored.terms):
+        return sides
     found = turned(terms, stored.terms, free=bool(mine or theirs) or _loose(asked, stored))
     return f"{found[0]} ≠ {found[1]}" if found else ""
+
+
+def _turned_sides(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Compare two languages or currencies that stand side by side in Chinese, where other words may move."""
+    here, there = (
+        {pair for pair in pairwise(terms) if pair[0] in SIDES and pair[1] in SIDES} for terms in (mine, theirs)
+    )
+    return next((f"{one} {other} ≠ {other} {one}" for one, other in here if (other, one) in there - here), "")
 
 
 def _loose(asked: Features, stored: Features) -> bool:

@@ -33,13 +33,30 @@ def kind(words: Sequence[str]) -> str:
 def role(words: Sequence[str]) -> str:
     """Return what the one who is asked for is in the sentence: `subject`, `object`, or nothing when that is open."""
     place = next((place for place, word in enumerate(words) if ASKING.get(word) in {"who", "what"}), None)
-    if place is None or place + 1 >= len(words):
+    if place is None:
         return ""
-    following = words[place + 1]
+    before, following = " ".join(words[place - 1 : place]), " ".join(words[place + 1 : place + 2])
+    if _han(before) or _han(following):
+        return _chinese(ASKING[words[place]], place, before, following)
+    if not following:
+        return ""
     if following in _SUPPORT:
         return "object"
     verb = ASKING[words[place]] == "who" or (following.endswith("s") and AUXILIARIES.isdisjoint(words))
     return "subject" if verb and following not in AUXILIARIES else ""
+
+
+def _chinese(asking: str, place: int, before: str, following: str) -> str:
+    """Return the role where no word order but the verb's place tells: `谁咬狗`, `狗咬谁`."""
+    if "@is" in (before, following):
+        return ""
+    if following == "被" or (_han(before) and not _han(following)):
+        return "object"
+    return "subject" if asking == "who" or not place else ""
+
+
+def _han(word: str) -> bool:
+    return "\u4e00" <= word[:1] <= "\u9fff"
 
 
 def compatible(one: str, other: str) -> bool:

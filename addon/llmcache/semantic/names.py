@@ -46,13 +46,14 @@ MONTHS = {name: str(number) for number, names in enumerate(_MONTHS.split("/"), s
 _DAYS = "monday mon/tuesday tue/wednesday wed/thursday thu/friday fri/saturday/sunday"
 _UNITS = (
     "km kilometer kilometers kilometre kilometres/m meter meters metre metres/cm centimeter centimeters centimetre "
-    "centimetres/mm millimeter millimeters millimetre millimetres/mile miles/inch inches/ft foot feet/yard yards/"
-    "kg kilo kilos kilogram kilograms/g gram grams gramme grammes/mg milligram milligrams/lb lbs pound pounds/oz ounce "
-    "ounces/l liter liters litre litres/ml milliliter milliliters millilitre millilitres/gallon gallons gal/pint pints/"
-    "h hour hours hr hrs/minute minutes min mins/seconds sec secs/ms millisecond milliseconds/day days/week weeks/"
-    "month months/year years/celsius/fahrenheit/kelvin/kb kilobyte kilobytes/mb megabyte megabytes/gb gigabyte "
-    "gigabytes/tb terabyte terabytes/mph/kmh/% percent per-cent/$ dollar dollars usd/€ euro euros eur/£ gbp quid/"
-    "¥ yen jpy/am a.m/pm p.m/stone stones/acre acres/hectare hectares/watt watts/volt volts/amp amps/calorie calories"
+    "centimetres/mm millimeter millimeters millimetre millimetres/mile miles/inch inches/ft foot feet/yard yards/kg "
+    "kilo kilos kilogram kilograms/g gram grams gramme grammes/mg milligram milligrams/lb lbs pound pounds/oz ounce "
+    "ounces/l liter liters litre litres/ml milliliter milliliters millilitre millilitres/gallon gallons gal/pint "
+    "pints/h hour hours hr hrs/minute minutes min mins/seconds sec secs/ms millisecond milliseconds/day days/week "
+    "weeks/month months/year years/celsius/fahrenheit/kelvin/kb kilobyte kilobytes/mb megabyte megabytes/gb gigabyte "
+    "gigabytes/tb terabyte terabytes/mph/kmh/% percent per-cent/cny rmb yuan/$ dollar dollars usd/€ euro euros eur/£ "
+    "gbp quid/¥ yen jpy/am a.m/pm p.m/stone stones/acre acres/hectare hectares/watt watts/volt volts/amp amps/calorie "
+    "calories"
 )
 
 DEMONYMS = {people: country for country, _, people in (item.partition("/") for item in _COUNTRIES.split()) if people}

@@ -213,7 +213,7 @@ IGNORED = frozenset(
         "one's its this these those there here of so just really actually exactly also then ever please well okay very "
         "quite basically simply generally usually currently kindly anyway maybe perhaps etc s t d ll "
         "ve re m oh uh um "
-        "yeah @what @who @why @how @when @where @which @yes @will @can @must can could may might should must "
+        "yeah @what @who @why @how @when @where @which @is @yes @will @can @must can could may might should must "
         "ought need "
         "want able explain describe mean get got some any way thing things kind sort much my your our "
         "to in on at for by as if that who whom whose which what why how when where with about from into "
