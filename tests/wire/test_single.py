@@ -13,10 +13,21 @@ from llmcache import fingerprint
 from llmcache.chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage
 from llmcache.scope import Scope
 from llmcache.wire import single
-from llmcache.wire.single import COMPACTION, EMBEDDINGS, IMAGES, MODERATIONS, OCR, RERANK, SPEECH, TOKENS, Endpoint
+from llmcache.wire.single import (
+    COMPACTION,
+    EMBEDDINGS,
+    FEATURES,
+    IMAGES,
+    MODERATIONS,
+    OCR,
+    RERANK,
+    SPEECH,
+    TOKENS,
+    Endpoint,
+)
 
 NONE: frozenset[str] = frozenset()
-ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK, TOKENS, COMPACTION, OCR]
+ENDPOINTS = [EMBEDDINGS, MODERATIONS, IMAGES, SPEECH, RERANK, TOKENS, COMPACTION, OCR, FEATURES]
 BASES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "text-embedding-3-small", "input": "Hello"},
     "moderations": {"model": "omni", "input": "Hello"},
@@ -25,6 +36,7 @@ BASES: dict[str, dict[str, Any]] = {
     "rerank": {"model": "rerank-v3", "query": "Hello", "documents": ["a", "b"]},
     "response-tokens": {"model": "gpt-5", "input": "Hello"},
     "compaction": {"model": "gpt-5", "input": "Hello"},
+    "features": {"inputs": "Hello"},
     "ocr": {"model": "mistral-ocr-latest", "document": {"type": "document_url", "document_url": "https://a.example"}},
 }
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.NAME)
@@ -89,6 +101,21 @@ GOOD: dict[str, tuple[Endpoint, dict[str, Any], Reply, Usage]] = {
     "speech": (SPEECH, {}, reply(b":ID3\xff", "audio/mpeg"), Usage()),
     "speech without a type": (SPEECH, {}, reply(b"\x00\xff", "application/octet-stream"), Usage()),
     "streamed speech": (SPEECH, {"stream_format": "sse"}, events({"type": "speech.audio.delta"}, SPOKEN), Usage(2, 7)),
+    "embeddings of parts (Voyage)": (
+        EMBEDDINGS,
+        {"input": None, "inputs": [["a", "b"]]},
+        reply({"data": [{"data": [VECTOR, VECTOR], "index": 0}], "usage": {"total_tokens": 4}}),
+        Usage(4),
+    ),
+    "image (OpenRouter)": (
+        IMAGES,
+        {},
+        reply({"data": [IMAGE], "usage": {"prompt_tokens": 2, "completion_tokens": 7}}),
+        Usage(2, 7),
+    ),
+    "features (TEI)": (FEATURES, {"inputs": ["a", "b"]}, reply([[0.1], [0.2]]), Usage()),
+    "features (Hugging Face)": (FEATURES, {}, reply([0.1, 0.0]), Usage()),
+    "similarity": (FEATURES, {"inputs": {"source_sentence": "a", "sentences": ["b"]}}, reply([0.5]), Usage()),
     "speech in JSON (Mistral)": (SPEECH, {}, reply({"audio_data": "SUQz"}), Usage()),
     "streamed speech (Mistral)": (
         SPEECH,
@@ -145,6 +172,10 @@ BAD: dict[str, tuple[Endpoint, dict[str, Any], Reply, str]] = {
     "silence": (SPEECH, {}, reply(b"", "audio/mpeg"), "empty"),
     "a page": (SPEECH, {}, reply(b"<html>", "text/html"), "not-audio"),
     "an error": (SPEECH, {}, reply({"error": "x"}), "not-audio"),
+    "fewer features": (FEATURES, {"inputs": ["a", "b"]}, reply([[0.1]]), "data-missing"),
+    "no features": (FEATURES, {}, reply([]), "empty"),
+    "a feature of nothing": (FEATURES, {"inputs": ["a"]}, reply([[]]), "empty"),
+    "features that failed": (FEATURES, {}, reply({"error": "x"}), "error-body"),
     "silence in JSON": (SPEECH, {}, reply({"audio_data": ""}), "not-audio"),
     "cut JSON of a sound": (SPEECH, {}, reply(b'{"audio_data": "SU'), "not-audio"),
     "no pages": (OCR, {}, reply({"pages": []}), "data-missing"),
@@ -210,6 +241,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "tools": [{"type": "web_search"}],
         "truncation": "auto",
     },
+    "features": {"inputs": ["Hello"], "normalize": True, "truncate": True, "prompt_name": "query"},
     "ocr": {
         "model": "mistral-ocr-4-1",
         "document": {"type": "image_url", "image_url": "https://b.example"},

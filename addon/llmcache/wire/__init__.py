@@ -73,6 +73,7 @@ DIALECTS: tuple[Dialect, ...] = (
     single.SPEECH,
     single.RERANK,
     single.OCR,
+    single.FEATURES,
     single.TOKENS,
     single.COMPACTION,
     transcriptions,

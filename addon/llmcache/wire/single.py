@@ -3,9 +3,9 @@
 Each is one row of a table: which paths, what a call must hold, when its reply is good. The verbs are shared.
 The bytes of an answer are never rewritten, so whatever shapes them (`encoding_format`, `stream`) is identity.
 Streams, where there are any, are kept as they came. Entry points: `EMBEDDINGS`, `MODERATIONS`, `IMAGES`,
-`IMAGE_EDITS`, `SPEECH`, `TOKENS`, `COMPACTION`, `RERANK`, `OCR`, which are dialects.
-Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" and "Rerank"; Hugging Face TEI;
-Mistral, "OCR" and "Audio speech".
+`IMAGE_EDITS`, `SPEECH`, `TOKENS`, `COMPACTION`, `RERANK`, `OCR`, `FEATURES`, which are dialects.
+Source: OpenAI, "API reference"; Voyage, Jina, Mistral and Cohere, "Embeddings" and "Rerank"; Hugging Face, "Text
+Embeddings Inference" and "Feature Extraction"; Mistral, "OCR", "Audio speech" and "Classifiers"; OpenRouter, "Images".
 """
 
 from __future__ import annotations
@@ -177,17 +177,29 @@ def usage_of(body: Any) -> Usage:
     """Return the tokens of a reply, under any of the names in use; zeros where it does not say."""
     usage = _member(body, "usage")
     asked = next((n for name in ("prompt_tokens", "input_tokens", "total_tokens") if (n := _count(usage, name))), 0)
-    return Usage(asked, _count(usage, "output_tokens"))
+    return Usage(asked, _count(usage, "output_tokens") or _count(usage, "completion_tokens"))
 
 
 def _embeddings(asked: Body, body: Any) -> str:
     data = _rows(body, "data")
-    given = asked["input"]
+    given = _texts_asked(asked)
     # One list of numbers is one text in tokens (OpenAI); anything else in a list is an input of its own.
     wanted = len(given) if isinstance(given, list) and not isinstance(given[0], int) else 1
     if len(data) != wanted:
         return "data-missing"
-    return "" if all(row.get("embedding") or row.get("embeddings") for row in data) else "empty"
+    # Jina has several vectors a text in `embeddings`, Voyage those of a document's pieces in `data`.
+    return "" if all(any(row.get(name) for name in ("embedding", "embeddings", "data")) for row in data) else "empty"
+
+
+def _texts_asked(body: Body) -> Any:
+    return body.get("input") or body.get("inputs")
+
+
+def _features(asked: Body, body: Any) -> str:
+    given = asked["inputs"]
+    if not isinstance(body, list) or (isinstance(given, list) and len(body) != len(given)):
+        return "data-missing"
+    return "" if body and all(each is not None and each != [] for each in body) else "empty"
 
 
 def _moderations(asked: Body, body: Any) -> str:
@@ -257,15 +269,17 @@ def _text(value: Any) -> str:
 
 EMBEDDINGS = Endpoint(
     "embeddings",
-    ("/embeddings",),
+    ("/embeddings", "/multimodalembeddings", "/contextualizedembeddings"),
     ("/api/embeddings",),  # Ollama's own, where `prompt` asks
-    lambda body: body.get("input"),
+    _texts_asked,
     _embeddings,
 )
-MODERATIONS = Endpoint("moderations", ("/moderations",), (), lambda body: body.get("input"), _moderations)
+MODERATIONS = Endpoint(
+    "moderations", ("/moderations", "/classifications"), (), lambda body: body.get("input"), _moderations
+)
 IMAGES = Endpoint(
     "images",
-    ("/images/generations",),
+    ("/images/generations", "/api/v1/images"),
     (),
     lambda body: body.get("prompt"),
     _images,
@@ -319,3 +333,10 @@ RERANK = Endpoint(
     refuse=_rank_refusal,
 )
 OCR = Endpoint("ocr", ("/v1/ocr",), (), lambda body: body.get("document"), _pages)
+FEATURES = Endpoint(
+    "features",
+    ("/embed", "/embed_all", "/embed_sparse", "/pipeline/feature-extraction", "/pipeline/sentence-similarity"),
+    ("/api/embed", "/v1/embed", "/v2/embed"),  # Ollama's and Cohere's
+    lambda body: body.get("inputs"),
+    _features,
+)
