@@ -7,7 +7,7 @@ Source: AWS, "Amazon Bedrock API Reference", actions Converse, ConverseStream, I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -15,6 +15,7 @@ from .. import eventstream, jsontext
 from ..chat import Reply, Usage, WireError
 from ..eventstream import Header
 from . import http
+from .frames import ReadAll, payloads
 
 Event = tuple[str, dict[str, Any]]
 """An event of a stream: its name, and its payload."""
@@ -54,12 +55,18 @@ def is_stream(reply: Reply) -> bool:
     return http.media_type(reply.header("content-type")) == MEDIA_TYPE or eventstream.begins(reply.body)
 
 
-def events(stream: bytes, read: Callable[[bytes], Any] = jsontext.read) -> list[Event]:
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Event]:
     """Return the events of a stream without their padding.
 
     Raises `WireError` with `truncated`, `bad-frame`, `error-event` (exceptions and errors) or `bad-event`.
     """
-    return [_event(message, read) for message in eventstream.parse(stream)]
+    messages = eventstream.parse(stream)
+    if any(message.header(":message-type") in ("exception", "error") for message in messages):
+        raise WireError("error-event")
+    found = payloads([(b"", message.payload, b"") for message in messages], read)
+    for payload in found:
+        payload.pop(PADDING, None)
+    return [(message.header(":event-type"), payload) for message, payload in zip(messages, found, strict=True)]
 
 
 def frame(name: str, payload: dict[str, Any]) -> bytes:
@@ -96,16 +103,3 @@ def usage_of(usage: Any) -> Usage:
 def refusal(message: str, code: str) -> bytes:
     """Return an error body as Bedrock writes them; with status 424 the SDKs do not try again."""
     return jsontext.dumps({"__type": "ModelErrorException", "message": message, "code": code})
-
-
-def _event(message: eventstream.Message, read: Callable[[bytes], Any]) -> Event:
-    if message.header(":message-type") in ("exception", "error"):
-        raise WireError("error-event")
-    try:
-        payload = read(message.payload)
-    except WireError:
-        raise WireError("bad-event") from None
-    if not isinstance(payload, dict):
-        raise WireError("bad-event")
-    payload.pop(PADDING, None)
-    return message.header(":event-type"), payload

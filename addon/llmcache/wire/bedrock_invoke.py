@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from typing import Any
 
 from .. import jsontext
 from ..chat import Bypass, Call, Form, Lossy, Reply, Request, Verdict, WireError
-from . import anthropic_assemble, anthropic_explode, bedrock, converse_events, http, invoke_verdict
+from . import anthropic_assemble, anthropic_explode, bedrock, converse_events, frames, http, invoke_verdict
 
 NAME = "bedrock-invoke"
 MARKS_END = True
@@ -100,19 +99,14 @@ def convert(reply: Reply, recorded: Form, wanted: Form) -> Reply:
     raise Lossy(wanted.kind)
 
 
-def payloads(stream: bytes, read: Callable[[bytes], Any] = jsontext.read) -> list[dict[str, Any]]:
+def payloads(stream: bytes, read: frames.ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
     """Return the vendor's events in a stream. Raises `WireError` as `bedrock.events` does."""
-    return [_payload(event, read) for name, event in bedrock.events(stream, jsontext.skim) if name == "chunk"]
-
-
-def _payload(event: dict[str, Any], read: Callable[[bytes], Any]) -> dict[str, Any]:
+    events = [event for name, event in bedrock.events(stream, jsontext.skim_all) if name == "chunk"]
     try:
-        value = read(b64decode(event.get("bytes", ""), validate=True))
-    except (WireError, binascii.Error, TypeError, ValueError):
+        told = [(b"", b64decode(event.get("bytes", ""), validate=True), b"") for event in events]
+    except (binascii.Error, TypeError, ValueError):
         raise WireError("bad-event") from None
-    if not isinstance(value, dict):
-        raise WireError("bad-event")
-    return value
+    return frames.payloads(told, read)
 
 
 def _request_body(request: Request) -> dict[str, Any] | Bypass:

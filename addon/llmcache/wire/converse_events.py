@@ -19,6 +19,9 @@ from .chat_explode import pieces
 
 Block = dict[str, Any]
 
+GATHERED = frozenset({"contentBlockIndex", "start", "delta"})
+"""The members of the events of a block."""
+
 STOP = ("stopReason", "additionalModelResponseFields")
 """What `messageStop` says of a body; all that is left is said by `metadata`."""
 
@@ -81,14 +84,17 @@ def _gather(blocks: dict[int, _Open], payload: Block, strict: bool) -> None:
     index = payload.get("contentBlockIndex")
     if not isinstance(index, int):
         raise WireError("bad-event")
-    if strict and (more := payload.keys() - {"contentBlockIndex", "start", "delta"}):
-        raise Lossy(min(more))
-    block = blocks.setdefault(index, _Open())
-    start, delta = payload.get("start", {}), payload.get("delta", {})
+    if strict and not payload.keys() <= GATHERED:
+        raise Lossy(min(payload.keys() - GATHERED))
+    if index not in blocks:
+        blocks[index] = _Open()
+    block, start, delta = blocks[index], payload.get("start", {}), payload.get("delta", {})
     if not isinstance(start, dict) or not isinstance(delta, dict):
         raise WireError("bad-event")
-    block.start |= start
-    block.deltas += [delta] if delta else []
+    if start:
+        block.start |= start
+    if delta:
+        block.deltas.append(delta)
 
 
 def _block(block: _Open, strict: bool) -> Block:

@@ -61,7 +61,7 @@ def judge(reply: Reply, finish: frozenset[str], payloads: Callable[..., list[Bod
     if not is_stream(reply):
         return _of_json(reply, finish)
     try:
-        return _of_stream(payloads(reply.body, jsontext.skim), finish)
+        return _of_stream(payloads(reply.body, jsontext.skim_all), finish)
     except WireError as error:
         return Incomplete(str(error))
 
