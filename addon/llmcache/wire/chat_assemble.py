@@ -47,6 +47,9 @@ LISTS: frozenset[Path] = frozenset(
 )
 """Lists that come in slices."""
 
+PADDING = ("obfuscation", "p")
+"""Members that even out the sizes of chunks: OpenAI's, Mistral's."""
+
 LAST = "chat.completion.done"
 """What Perplexity's last chunk calls itself."""
 
@@ -66,6 +69,9 @@ class _Text:
         return "".join(self.pieces)
 
 
+_NOTHING = object()
+
+
 def assemble(stream: bytes, *, strict: bool = True) -> dict[str, Any]:
     """Return the chat.completion that *stream* adds up to.
 
@@ -79,12 +85,18 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
     """Return the chat.completion that *chunks* add up to; they are taken apart for it. Raises as `assemble` does."""
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
+    last: dict[str, Any] | None = None
     for chunk in chunks:
         for position, choice in enumerate(_dicts(chunk.pop("choices", None))):
             index = choice.get("index")
             number = index if isinstance(index, int) else position
             _add(choices.setdefault(number, {"index": number}), choice, (), strict)
-        _add_top(body, chunk, strict)
+        for padding in PADDING:
+            if isinstance(chunk.get(padding), str):
+                del chunk[padding]
+        if chunk != last:
+            _add_top(body, chunk, strict)
+            last = chunk if _is_plain(chunk) else None
     body["choices"] = [_finished(_settled(choices[number])) for number in sorted(choices)]
     match body:
         case {"x_groq": {"usage": dict(usage)}, **more} if not isinstance(more.get("usage"), dict):
@@ -135,23 +147,34 @@ def same(left: Any, right: Any) -> bool:
 
 def _add(into: dict[str, Any], new: dict[str, Any], path: Path, strict: bool) -> dict[str, Any]:
     for key, value in new.items():
+        old = into.get(key, _NOTHING)
+        if type(old) is _Text and type(value) is str:
+            old.pieces.append(value)
+            continue
+        if old is value and type(value) is not str:
+            continue  # the same null or number; strings may be fragments
         here = (*path, key)
         if here == ("delta", "tool_calls") and isinstance(value, list):
-            into[key] = _calls(_dicts(into.get(key)), value, here, strict)
+            into[key] = _calls(_dicts(old), value, here, strict)
         elif here == ("message",):
             continue  # Perplexity repeats the whole message so far beside the delta
-        elif key in into:
-            into[key] = _merge(into[key], value, here, strict)
+        elif type(old) is dict is type(value):
+            _add(old, value, here, strict)
+        elif old is not _NOTHING:
+            into[key] = _merge(old, value, here, strict)
         else:
             into[key] = _add({}, value, here, strict) if isinstance(value, dict) else value
     return into
 
 
+def _is_plain(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk that equals this one adds nothing to it: texts and nulls alone are equal only to themselves."""
+    return all(type(value) is str or value is None or key == "created" for key, value in chunk.items())
+
+
 def _add_top(body: dict[str, Any], chunk: dict[str, Any], strict: bool) -> None:
     for key, value in chunk.items():
         match key:
-            case "obfuscation" | "p" if isinstance(value, str):  # OpenAI, Mistral: padding that evens out the sizes
-                continue
             case "object":
                 # Azure's first chunk says "".
                 body[key] = body.get(key) or (OBJECTS.get(value, value) if isinstance(value, str) else value)
