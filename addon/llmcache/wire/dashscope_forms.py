@@ -33,6 +33,9 @@ NOT_YET = "null"
 """The finish reason of what has not finished: the word, not JSON's null."""
 
 
+_NOTHING = object()
+
+
 class _Pieces(list[str]):
     """A text that is still coming, joined once so that a long answer costs O(n)."""
 
@@ -105,7 +108,15 @@ def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 def _add(into: Body, new: Body, growing: bool, strict: bool) -> Body:
     for key, value in new.items():
-        into[key] = _merged(into[key], value, key, growing, strict) if key in into else _taken(value)
+        old = into.get(key, _NOTHING)
+        if type(old) is dict is type(value):
+            _add(old, value, growing, strict)
+        elif type(old) is _Pieces and type(value) is str:
+            old.append(value)
+        elif old is _NOTHING:
+            into[key] = _taken(value)
+        elif old != value or key in TEXTS or type(value) is not str:
+            into[key] = _merged(old, value, key, growing, strict)
     return into
 
 
@@ -121,28 +132,24 @@ def _taken(value: Any) -> Any:
 
 def _merged(old: Any, new: Any, name: str, growing: bool, strict: bool) -> Any:
     """Return what the values *old* and *new* of one member add up to."""
-    if _blank(new) or (type(new) is str and new == old and name not in TEXTS):
+    if _blank(new, name):
         return old
-    if _blank(old):
+    if _blank(old, name):
         return _taken(new)
     match old, new:
-        case ((str() | _Pieces()), str()) if name in TEXTS:
+        case str(), str() if name in TEXTS:
             return _text(old, new, name, growing, strict)
         case list(), list() if name in ("choices", "tool_calls", "content") and not isinstance(old, _Pieces):
             return _parts(old, new, name, growing, strict)
-        case dict(), dict():
-            return _add(old, new, growing, strict)
     if strict and not same(_settled(old), new):
         raise Lossy(name)
     return new
 
 
-def _text(old: str | _Pieces, new: str, name: str, growing: bool, strict: bool) -> str | _Pieces:
+def _text(old: str, new: str, name: str, growing: bool, strict: bool) -> str | _Pieces:
     if not growing:
-        joined = old if isinstance(old, _Pieces) else _Pieces([old])
-        joined.append(new)
-        return joined
-    if strict and not new.startswith(str(old)):
+        return _Pieces([old, new])
+    if strict and not new.startswith(old):
         raise Lossy(name)
     return new
 
@@ -166,9 +173,10 @@ def _number(part: Any, at: int) -> int:
     return index if isinstance(index, int) else at
 
 
-def _blank(value: Any) -> bool:
+def _blank(value: Any, name: str) -> bool:
+    """Whether a member says nothing yet; a text may say "null"."""
     if isinstance(value, str):
-        return value in ("", NOT_YET)
+        return value == "" or (value == NOT_YET and name not in TEXTS)
     return value is None or (isinstance(value, list | dict) and not value)
 
 
@@ -223,7 +231,7 @@ def _said(message: Body) -> Body:
 
 def _messages(message: Body, growing: bool) -> Iterator[Body]:
     """Yield the message of each event: reasoning before the answer, with what is not cut on the first one."""
-    cut = [key for key in ("reasoning_content", "content") if _is_cut(message.get(key))]
+    cut = [key for key in ("reasoning_content", "content") if message.get(key) and isinstance(message[key], str)]
     now = {**message, **dict.fromkeys(cut, "")}
     if not cut:
         yield now
@@ -232,10 +240,6 @@ def _messages(message: Body, growing: bool) -> Iterator[Body]:
             yield {**now, key: text}
             now = now if growing else _said(message)
         now = {**now, key: message[key]} if growing else now
-
-
-def _is_cut(text: Any) -> bool:
-    return isinstance(text, str) and text not in ("", NOT_YET)
 
 
 def _steps(text: str, growing: bool) -> list[str]:
