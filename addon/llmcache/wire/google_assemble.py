@@ -47,6 +47,10 @@ GATHERED = frozenset(
 """Lists that grow: some models send what is new, as Google's Node SDK expects, others all that there is so far."""
 
 
+_PLAIN = frozenset({"text", "thought"})
+_NOTHING = object()
+
+
 class Parts:
     """The parts of one candidate as they come; texts that go on are joined once, so that a long answer costs O(n)."""
 
@@ -58,23 +62,21 @@ class Parts:
 
     def add(self, parts: list[Any]) -> None:
         """Take the parts of the next chunk."""
-        if self._parts and len(parts) == 1 and is_plain(parts[0]) and not parts[0]["text"]:
-            return  # how a stream ends behind a function call; no JSON body has it
         for at, part in enumerate(parts):
-            if at == 0 and self._goes_on(part):
+            plain = is_plain(part)
+            if plain and self._parts and len(parts) == 1 and not part["text"]:
+                return  # how a stream ends behind a function call; no JSON body has it
+            if plain and at == 0 and self._open and kind(part) == kind(self._parts[-1]):
                 self._open.append(part["text"])
                 continue
             self._close()
             self._parts.append(part)
-            self._open = [part["text"]] if is_plain(part) else []
+            self._open = [part["text"]] if plain else []
 
     def all(self) -> list[Any]:
         """Return the parts."""
         self._close()
         return self._parts
-
-    def _goes_on(self, part: Any) -> bool:
-        return bool(self._open) and is_plain(part) and kind(part) == kind(self._parts[-1])
 
     def _close(self) -> None:
         if len(self._open) > 1:
@@ -84,7 +86,7 @@ class Parts:
 
 def is_plain(part: Any) -> bool:
     """Whether *part* is text and nothing else, such as a signature that belongs to this part alone."""
-    return isinstance(part, dict) and isinstance(part.get("text"), str) and part.keys() <= {"text", "thought"}
+    return isinstance(part, dict) and isinstance(part.get("text"), str) and part.keys() <= _PLAIN
 
 
 def kind(part: dict[str, Any]) -> Any:
@@ -108,11 +110,12 @@ def assemble(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     candidates: dict[int, tuple[dict[str, Any], Parts]] = {}
     for chunk in chunks:
-        for position, candidate in enumerate(_candidates(chunk)):
-            into, parts = candidates.setdefault(number(candidate, position), ({}, Parts()))
-            _add_candidate(into, parts, candidate)
         for key, value in chunk.items():
-            _put(body, key, [] if key == "candidates" else value, "")
+            if key == "candidates":
+                body[key] = []  # keeps its place; filled in at the end
+                _add_candidates(candidates, value)
+            else:
+                _put(body, key, value, "")
     for at in sorted(candidates):
         candidate, parts = candidates[at]
         if "parts" in candidate.get("content", ()):
@@ -125,6 +128,18 @@ def number(candidate: dict[str, Any], position: int) -> int:
     """Return which candidate this is; without an index, the one at its place in the list."""
     index = candidate.get("index")
     return index if isinstance(index, int) else position
+
+
+def _add_candidates(into: dict[int, tuple[dict[str, Any], Parts]], new: Any) -> None:
+    if not isinstance(new, list):
+        raise Lossy("candidates")
+    for position, candidate in enumerate(new):
+        if not isinstance(candidate, dict):
+            raise Lossy("candidates")
+        at = number(candidate, position)
+        if at not in into:
+            into[at] = {}, Parts()
+        _add_candidate(*into[at], candidate)
 
 
 def _add_candidate(into: dict[str, Any], parts: Parts, candidate: dict[str, Any]) -> None:
@@ -149,17 +164,16 @@ def _add_content(into: dict[str, Any], parts: Parts, content: dict[str, Any]) ->
 
 
 def _put(into: dict[str, Any], key: str, value: Any, path: str) -> None:
-    if key not in into:
+    old = into.get(key, _NOTHING)
+    if old is _NOTHING or key in LATER:
         into[key] = value
-    elif not (isinstance(value, str) and value == into[key]):  # most members say the same in every chunk
-        into[key] = _merged(into[key], value, key, f"{path}.{key}" if path else key)
+    elif old is not value and not (type(value) is str and value == old):  # most members say the same in every chunk
+        into[key] = _merged(old, value, key, f"{path}.{key}" if path else key)
 
 
 def _merged(old: Any, new: Any, key: str, path: str) -> Any:
     """Return what the values *old* and *new* of one member add up to."""
     match old, new:
-        case _ if key in LATER:
-            return new
         case list(), list() if key in SLICES:
             return [*old, *new]
         case list(), list() if key in GATHERED and old == new[: len(old)]:
@@ -178,13 +192,6 @@ def _merged(old: Any, new: Any, key: str, path: str) -> Any:
     if not same(old, new):
         raise Lossy(path)
     return old
-
-
-def _candidates(chunk: dict[str, Any]) -> list[dict[str, Any]]:
-    found = chunk.get("candidates", [])
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise Lossy("candidates")
-    return found
 
 
 def _elements(body: bytes, read: frames.ReadAll) -> list[Any]:

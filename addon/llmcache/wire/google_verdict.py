@@ -85,7 +85,8 @@ def _lines(body: bytes) -> Iterable[bytes]:
 
 
 def _generated(call: Call, chunks: list[dict[str, Any]], finish: frozenset[str]) -> str:
-    blocked = [reason for chunk in chunks if (reason := _member(chunk, "promptFeedback").get("blockReason"))]
+    noted = [_member(chunk, "promptFeedback") for chunk in chunks if "promptFeedback" in chunk]
+    blocked = [reason for each in noted if (reason := each.get("blockReason"))]
     if blocked:
         return f"blocked-{blocked[0]}" if _SLUG.fullmatch(str(blocked[0])) else "blocked"
     candidates: dict[int, list[dict[str, Any]]] = {}
@@ -106,7 +107,8 @@ def _asked(call: Call) -> int:
 
 
 def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
-    said = [reason for each in slices if (reason := _named(each.get("finishReason"))) not in UNFINISHED]
+    reasons = [_named(each["finishReason"]) for each in slices if each.get("finishReason")]
+    said = [reason for reason in reasons if reason not in UNFINISHED]
     if not said:
         return "truncated"
     for reason in said:
