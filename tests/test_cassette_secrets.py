@@ -7,7 +7,7 @@ import json
 import pytest
 from llmcache import build, config
 from llmcache.capture import Exchange
-from llmcache.chat import Hit, Miss, Request
+from llmcache.chat import Entry, Form, Hit, Miss, Reply, Request
 from llmcache.leaks import Scanner
 from llmcache.stores.cassette_leaks import cleaned, found
 from llmcache.wire import DIALECTS
@@ -55,6 +55,22 @@ def stream(pieces, size):
     return Exchange(200, (("content-type", "text/event-stream"),), chunks, 0.1, streamed=True)
 
 
+def spelled(shape):
+    """Return a stream that says the secret in pieces, each event spelled as *shape*, a format of one JSON text."""
+    return sent(shape, *(event(piece) for piece in ["it is ", *SECRET]), event(finish="stop"))
+
+
+def event(piece="", finish=None):
+    """Return an event that says *piece*, as JSON."""
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": finish}]})
+
+
+def sent(shape, *events):
+    """Return the stream of *events*, each in a chunk of its own."""
+    body = [(shape % each).encode() for each in events] + [b"data: [DONE]\n\n"]
+    return Exchange(200, (("content-type", "text/event-stream"),), tuple(enumerate(body)), 0.1, streamed=True)
+
+
 async def record(made, asked, exchange):
     """Let the call be recorded."""
     outcome, ticket = await made.lookup(CHAT, asked)
@@ -68,6 +84,7 @@ def written(place):
     return b"\n".join(str(path).encode() + path.read_bytes() for path in place.rglob("*") if path.is_file())
 
 
+STOP = event(finish="stop")
 SEEDED = {
     "question": (request(f"my key is {SECRET}"), reply("ok"), "request.body.messages.0.content"),
     "another member": (request(tag=SECRET), reply("ok"), "request.body.tag"),
@@ -80,6 +97,25 @@ SEEDED = {
     "events": (
         request(stream=True),
         stream(["it is ", *SECRET], 7),
+        "reply.events.data.choices.0.index 0.delta.content",
+    ),
+    "events with blanks before the end": (
+        request(stream=True),
+        sent("data: %s\n\n", *(event(piece)[:-1] + " " * (3 + at % 5) + "}" for at, piece in enumerate(SECRET)), STOP),
+        "reply.events.data.choices.0.index 0.delta.content",
+    ),
+    "events written oddly": (
+        request(stream=True),
+        sent(
+            "data: %s\n\n",
+            *(event(piece).replace('{"delta"', '{ "delta"').replace(', "', ' , "') for piece in SECRET),
+            STOP,
+        ),
+        "reply.events.data.choices.0.index 0.delta.content",
+    ),
+    "events without a blank": (
+        request(stream=True),
+        spelled("id:1\nevent:result\ndata:%s\n\n"),
         "reply.events.data.choices.0.index 0.delta.content",
     ),
     "environment": (request(f"my key is {VALUE}"), reply("ok"), "value of MY_SECRET at question"),
@@ -152,3 +188,25 @@ async def test_cleaned(place, asked, exchange):
     assert b"<GitHub token>" in clean.request + clean.reply.body + clean.reply.header("x-request-id").encode() or (
         b"<value of MY_SECRET>" in clean.request + clean.reply.body
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "media", "shape"),
+    [
+        ("array", "application/json", "%s"),
+        ("array", "application/json", " %s\r\n"),
+        ("raw", "text/event-stream", "data: %s\n\n"),
+        ("raw", "application/x-ndjson", "%s\n"),
+    ],
+)
+def test_in_pieces_of_any_stream(form, media, shape):
+    """A secret that comes in pieces is found and cleaned in a list, and in a stream that is kept byte for byte."""
+    pieces = [shape % json.dumps({"text": piece}) for piece in ["it is ", *SECRET, " ."]]
+    body = f"[{','.join(pieces)}]" if form == "array" else "".join(pieces)
+    reply = Reply(200, (("content-type", media),), body.encode())
+    entry = Entry("k", "named", "h.example", "", Form(form), reply, 0.0)
+    assert list(found(entry, Scanner({})))
+    clean = cleaned(entry, Scanner({}))
+    assert list(found(clean, Scanner({}))) == []
+    assert b"<GitHub token>" in clean.reply.body
+    assert clean.reply.body.count(b'"it is "') == 1

@@ -7,6 +7,7 @@ Entry points: `found` tells where, `check` refuses to write, `cleaned` puts plac
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,11 +51,17 @@ def found(entry: Entry, scanner: Scanner) -> Iterator[tuple[Path, Find]]:
     body = _events(entry)
     if body is None:
         yield from scanner.inside(_value(entry.reply.body), ("reply", "body"))
+        yield from _across(_list(entry.reply.body), ("reply", "body"), scanner)
         return
     yield from scanner.inside(body["events"], ("reply", "events"))
-    for path, texts in _joined(body["events"]).items():
+    yield from _across(body["events"], ("reply", "events"), scanner)
+
+
+def _across(pieces: list[Any], at: Path, scanner: Scanner) -> Iterator[tuple[Path, Find]]:
+    """Yield each secret that is in several of the *pieces* of a stream; one that begins and ends in one, too."""
+    for path, texts in _joined(pieces).items():
         for find in scanner.finds("".join(each.text for each in texts)):
-            yield ("reply", "events", *path), find
+            yield (*at, *path), find
 
 
 def cleaned(entry: Entry, scanner: Scanner) -> Entry:
@@ -74,14 +81,38 @@ def cleaned(entry: Entry, scanner: Scanner) -> Entry:
     )
 
 
+def _kind(entry: Entry) -> str:
+    """Return the kind of stream that the reply of *entry* is; a byte for byte copy says it in its header."""
+    media = entry.reply.header("content-type").partition(";")[0].strip()
+    return _MEDIA.get(media, "raw") if entry.form.kind == "raw" else entry.form.kind
+
+
 def _events(entry: Entry) -> dict[str, Any] | None:
-    found = events.exploded(entry.form.kind, entry.reply.body, entry.reply.chunks)
+    kind = _kind(entry)
+    found = events.exploded(kind, entry.reply.body, entry.reply.chunks)
     if found is not None:
         found["events"] = [
-            {name: each.value if isinstance(each, Flow) else each for name, each in event.items()}
+            _opened(kind, {name: each.value if isinstance(each, Flow) else each for name, each in event.items()})
             for event in found["events"]
         ]
     return found
+
+
+def _opened(kind: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event that is kept as text with its JSON as a value, as it would be if that were written plainly."""
+    written, head = event.get("text", event.get("raw")), event.get("head", "")
+    if written is None or kind == "eventstream":
+        return event
+    if kind == "sse" and "raw" in event:
+        lines = _LINE_END.split(written)
+        head = "".join(f"{line}\n" for line in lines if line and not line.startswith("data:"))
+        written = "\n".join(line[5:].removeprefix(" ") for line in lines if line.startswith("data:"))
+    try:
+        value = json.loads(written)
+    except (ValueError, RecursionError):
+        return event
+    kept: dict[str, Any] = {name: event[name] for name in ("at", "event") if name in event}
+    return kept | ({"head": head} if head else {}) | {"data": value}
 
 
 def _value(data: bytes) -> Any:
@@ -125,16 +156,28 @@ def _cleaned_body(entry: Entry, scanner: Scanner) -> tuple[bytes, events.Chunks]
         _mask_joined(texts, scanner)
     if whole == body["events"]:
         return reply.body, reply.chunks
-    return events.joined(entry.form.kind, whole, tuple(body.get("style", ())), ())
+    return events.joined(_kind(entry), whole, tuple(body.get("style", ())), ())
 
 
 def _in_order(data: bytes, scanner: Scanner) -> bytes:
     """Clean a body whose members keep their order, unlike those of a request."""
-    found = parsed(data)
+    pieces = _list(data)
+    found = (pieces, ()) if any(True for _ in _across(pieces, (), scanner)) else parsed(data)
     if found is None:
         return scanner.masked(data.decode("latin-1")).encode("latin-1")
     value = _masked(found[0], scanner)
+    for texts in _joined(value).values() if value and found[0] is pieces else ():
+        _mask_joined(texts, scanner)
     return data if value == found[0] else written(value, found[1])
+
+
+def _list(data: bytes) -> list[Any]:
+    """Return the pieces of a stream that is one JSON list; nothing for any other body."""
+    try:
+        value = json.loads(data) if data.lstrip()[:1] == b"[" else []
+    except (ValueError, RecursionError):
+        return []
+    return value if isinstance(value, list) else []
 
 
 def _mask_joined(texts: list[_Text], scanner: Scanner) -> None:
@@ -171,6 +214,8 @@ def _joined(found: list[Any]) -> dict[Path, list[_Text]]:
     return {path: texts for path, texts in places.items() if len(texts) > 1}
 
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_MEDIA = {"text/event-stream": "sse", "application/x-ndjson": "ndjson"}
 _NUMBERS = ("index", "output_index", "content_index")
 SHOWN = 5
 """Places that one message names."""
