@@ -1,15 +1,17 @@
 """Ask the provider again what was served from recordings, and compare the structure of the two answers.
 
-`Served` is an addon that notes what the cache answered; `reask` asks once for each different call, a few at a time.
+`Served` is an addon that notes what the cache answered; `Asking` asks once for each different call, a few at a time,
+on threads of its own, so that no answer of the cache waits for a provider.
 Nothing is stored, and no redirection is followed, for it could lead a key away.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Self
 
 import aicache_flows as flows
 import requests
@@ -26,8 +28,13 @@ class Question:
     """A call that was served, and by what."""
 
     request: Request
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry]
     """The recordings that answered it: several where they take turns."""
+
+    @property
+    def key(self) -> str:
+        """The key of the recordings."""
+        return self.entries[0].key
 
     @property
     def dialect(self) -> wire.Dialect | None:
@@ -47,21 +54,22 @@ class Verdict:
 
 
 class Served:
-    """The addon: what was answered from recordings, by key."""
+    """The addon: what was answered from recordings, by key. *first* is told of each different call at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[Question], None] = lambda _: None) -> None:
         self.questions: dict[str, Question] = {}
+        self._first = first
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Note the call of a flow that the cache has answered."""
         entry: Entry | None = flows.kept(flow).get(flows.ENTRY)
         if entry is None or entry.truncated:  # with half of an answer nothing can be compared
             return
-        if entry.key not in self.questions:
-            self.questions[entry.key] = Question(_request(flow))
-        entries = self.questions[entry.key].entries
-        if all(entry.sequence != known.sequence for known in entries):
-            entries.append(entry)
+        if (known := self.questions.get(entry.key)) is None:
+            self.questions[entry.key] = question = Question(_request(flow), [entry])
+            self._first(question)
+        elif all(entry.sequence != each.sequence for each in known.entries):
+            known.entries.append(entry)
 
 
 def _request(flow: http.HTTPFlow) -> Request:
@@ -72,33 +80,69 @@ def _request(flow: http.HTTPFlow) -> Request:
     return flows.read_request(asked, flows.destination(asked), path, query, LARGEST)[0]
 
 
-def reask(
-    questions: Iterable[Question], keys: Mapping[str, str], done: Callable[[Verdict], None], at_once: int = 4
-) -> list[Verdict]:
-    """Ask each question again and return the verdicts; *done* is told of each as it comes."""
-    with ThreadPoolExecutor(at_once) as pool, requests.Session() as session:
+class Asking:
+    """Asks the provider each question once, *at_once* of them at a time; *keys* are the user's, by host."""
+
+    def __init__(self, keys: Mapping[str, str], at_once: int = 4) -> None:
+        self._keys = keys
+        self._session = requests.Session()
         # Else a .netrc would take the key's place; proxies and roots of the environment are given to each call.
-        session.trust_env = False
-        futures = [pool.submit(_verdict, session, question, keys) for question in questions]
-        verdicts = []
-        for future in futures:
-            verdicts.append(future.result())
-            done(verdicts[-1])
-        return verdicts
+        self._session.trust_env = False
+        self._pool = ThreadPoolExecutor(at_once, "aicache-verify")
+        self._answers: dict[str, Future[Reply | str]] = {}
+        """By key; what is wrong, where there is no answer."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._session.close()
+
+    def ask(self, question: Question) -> None:
+        """Have *question* asked, unless it was before. Nothing is waited for."""
+        if question.key not in self._answers:
+            self._answers[question.key] = self._pool.submit(_answer, self._session, question.request, self._keys)
+
+    def asked(self, question: Question) -> bool:
+        """Whether it was asked, or soon is."""
+        return question.key in self._answers
+
+    @property
+    def waiting(self) -> int:
+        """How many have no answer yet."""
+        return sum(not answer.done() for answer in self._answers.values())
+
+    def drop(self) -> None:
+        """Ask nothing more; what is under way comes to its end."""
+        self._answers = {key: answer for key, answer in self._answers.items() if not answer.cancel()}
+
+    def verdicts(self, questions: Iterable[Question]) -> Iterator[Verdict]:
+        """Yield what came of each of the *questions*, which were asked, as soon as it is there."""
+        futures = {self._answers[question.key]: question for question in questions}
+        for future in as_completed(futures):
+            yield _verdict(futures[future], future.result())
 
 
-def _verdict(session: requests.Session, question: Question, keys: Mapping[str, str]) -> Verdict:
+def _answer(session: requests.Session, request: Request, keys: Mapping[str, str]) -> Reply | str:
     try:
-        url, headers = signed(question.request, os.environ, keys)
-        fresh = _asked(session, question.request, url, dict(headers))
+        url, headers = signed(request, os.environ, keys)
+        return _asked(session, request, url, dict(headers))
     except Keyless as error:
-        return Verdict(question, unverified=str(error))
+        return str(error)
     except requests.RequestException as error:
-        return Verdict(question, unverified=f"{question.request.host} cannot be asked: {type(error).__name__}")
-    if fresh.status in GONE:
-        return Verdict(question, (f"status: {question.entries[0].reply.status} → {fresh.status}",))
-    if fresh.status != question.entries[0].reply.status:
-        return Verdict(question, unverified=f"{question.request.host} answers {fresh.status}")
+        return f"{request.host} cannot be asked: {type(error).__name__}"
+
+
+def _verdict(question: Question, fresh: Reply | str) -> Verdict:
+    recorded = question.entries[0].reply.status
+    match fresh:
+        case str():
+            return Verdict(question, unverified=fresh)
+        case Reply(status=status) if status in GONE:
+            return Verdict(question, (f"status: {recorded} → {status}",))
+        case Reply(status=status) if status != recorded:
+            return Verdict(question, unverified=f"{question.request.host} answers {status}")
     return Verdict(question, tuple(compared(question, fresh)))
 
 

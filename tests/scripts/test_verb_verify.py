@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llmcache.chat import Entry, Form, Reply, Request
+from llmcache.stores.cassette_index import Held
 from support.command import ASK, Command
 from support.upstream import Asked, Script, Upstream, chat_chunks, chat_json
 from verbs import _keys, _reasking, verify
@@ -57,10 +59,48 @@ def test_only_structure_counts_and_nothing_is_overwritten(aicache: Command):
         assert "drift: recordings/openai-chat/gpt-4o-mini/" in drifted.stderr
         told = aicache("verify", *options, "--max-calls", "2", "--", *client(base))
         assert (told.returncode, len(upstream.calls) - asked) == (0, 6)
-        failed = aicache("verify", *options, "--", *client(base, code=3))
+        failed = aicache("verify", *options, "--sample", "3", "--", *client(base, code=3))
         assert (failed.returncode, len(upstream.calls) - asked) == (3, 6)
-        assert "the command failed, so the provider is not asked" in failed.stderr
+        assert "the command failed, so the provider is not asked any further" in failed.stderr
     assert content(aicache.folder / "recordings") == before
+
+
+@pytest.mark.slow
+def test_the_provider_is_asked_beside_the_run_and_delays_nothing(aicache: Command, tmp_path: Path):
+    """While the provider is silent the command gets its other answers, and no call is asked twice; the rest is told."""
+    options = ("--proxy-localhost", "--store", "cassette:recordings")
+    pipe, asked = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+
+    def late(call: Asked) -> Script:
+        asked.append(call.json["messages"][-1]["content"])
+        if len(asked) == 1:
+            pipe.read_text()  # until the command, which has all its answers, opens its end
+        return Script(json.dumps(chat_json("anything")).encode())
+
+    with Upstream(said()) as upstream:
+        command = client(f"{upstream.url}/v1")
+        assert aicache("record", *options, "--", *command).returncode == 0
+        upstream.answer = late
+        command[-1] = command[-1].replace("sys.exit(0)", f"open({str(pipe)!r}, 'w').close()")
+        done = aicache("verify", *options, "--fail-on", "drift,unverified", "--", *command)
+    assert (done.returncode, sorted(asked)) == (0, sorted(QUESTIONS)), done.stderr
+    assert "3 different calls were served; asking the provider 3 of them" in done.stderr
+    assert "verified: 3 same, 0 drift, 0 unverified" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_command_that_fails_has_nothing_more_asked(aicache: Command, tmp_path: Path):
+    """What was asked beside it is not taken back, and what was not is not asked; the exit code is the command's."""
+    options = ("--proxy-localhost", "--store", "cassette:recordings")
+    with Upstream(said()) as upstream:
+        base = f"{upstream.url}/v1"
+        assert aicache("record", *options, "--", *client(base)).returncode == 0
+        before = len(upstream.calls)
+        failed = aicache("verify", *options, "--", *client(base, code=3))
+    assert failed.returncode == 3
+    assert len(upstream.calls) - before <= len(QUESTIONS)
+    assert "verified" not in failed.stderr
 
 
 @pytest.mark.slow
@@ -127,7 +167,11 @@ def test_a_failure_is_drift_only_where_the_call_is_no_longer_taken(status: int, 
         asked = Request("POST", "http", "127.0.0.1", upstream.port, "/v1/chat/completions", "", (), b"{}")
         reply = Reply(200, (), b"{}")
         entry = Entry("k", "openai-chat", "127.0.0.1", "m", Form("json"), reply, 0.0)
-        found = _reasking.reask([_reasking.Question(asked, [entry])], {}, lambda _: None)
+        question = _reasking.Question(asked, [entry])
+        with _reasking.Asking({}) as asking:
+            asking.ask(question)
+            asking.ask(question)
+            found = list(asking.verdicts([question]))
         assert [one.drift for one in found] == [drift]
         assert [one.unverified for one in found] == ["" if drift else f"127.0.0.1 answers {status}"]
         assert len(upstream.calls) == 1
@@ -202,3 +246,12 @@ def test_of_too_many_calls_the_oldest_are_asked():
         questions.append(_reasking.Question(request("h"), [entry]))
     assert [one.entries[0].created for one in verify.chosen_of(questions, None, 2)] == [1.0, 2.0]
     assert len(verify.chosen_of(questions, 1, 100)) == 1
+    asked = verify.chosen_of(questions, None, 2, lambda question: question.entries[0].created == 3.0)
+    assert [one.entries[0].created for one in asked] == [3.0, 1.0]
+
+
+def test_what_is_asked_beside_the_run_would_be_asked_after_it():
+    """Of a folder with more recordings than may be asked, only the oldest are asked before the others are known."""
+    held = [("f", Held(f"{day}.yaml", (0, 0, 0), f"k{day}", "", 0, float(day), None, 0)) for day in (3, 1, 2, 1)]
+    assert verify.oldest(held, 2) == {"k1", "k2"}
+    assert verify.oldest(held, 100) == {"k1", "k2", "k3"}
