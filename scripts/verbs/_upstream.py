@@ -25,7 +25,7 @@ class Way:
         self.via, self.direct = (scheme, address), direct
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Set the way of a call before the cache looks, which asks whether the provider is there."""
+        """Set the way of a call before the cache looks, which may send a copy the same way."""
         via = None if bypasses(flow.request.host, self.direct) else self.via
         if flow.live and flow.server_conn.via != via:  # calls on one connection share it
             flow.server_conn.via = via  # type: ignore[assignment]  # a ServerSpec is such a pair
