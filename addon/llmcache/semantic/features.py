@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from . import ideographs
+from .courtesies import bare
 from .kinds import ASKING, kind, role
 from .listing import listed
 from .names import ALIASES, DEMONYMS, MONTHS
@@ -152,7 +153,7 @@ def _words(written: str) -> Iterator[str]:
                     yield meaning or "is"
                 return
         word = word.removesuffix("'").replace("'", "")
-    yield word
+    yield bare(word)
 
 
 def _terms(words: Sequence[str], *, small: bool = False) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from .courtesies import COUNTED
 from .listing import listed
 
 
@@ -76,36 +77,40 @@ _MYRIAD = 10_000
 
 CARDINALS: dict[str, int] = {
     word: value
-    for value, words in {
-        0: "zero null zéro cero ноль",
-        1: "one",
-        2: "two zwei deux dos два две both couple pair twice double",
-        3: "three drei trois tres три thrice triple",
-        4: "four vier quatre cuatro четыре",
-        5: "five fünf cinq cinco пять",
-        6: "six sechs seis шесть",
-        7: "seven sieben sept siete семь",
-        8: "eight acht huit ocho восемь",
-        9: "nine neun neuf nueve девять",
-        10: "ten zehn dix diez десять",
-        11: "eleven",
-        12: "twelve zwölf dozen",
-        13: "thirteen",
-        14: "fourteen",
-        15: "fifteen",
-        16: "sixteen",
-        17: "seventeen",
-        18: "eighteen",
-        19: "nineteen",
-        20: "twenty zwanzig vingt veinte двадцать",
-        30: "thirty",
-        40: "forty",
-        50: "fifty",
-        60: "sixty",
-        70: "seventy",
-        80: "eighty",
-        90: "ninety",
-    }.items()
+    for table in (
+        {
+            0: "zero",
+            1: "one",
+            2: "two both couple pair twice double",
+            3: "three thrice triple",
+            4: "four",
+            5: "five",
+            6: "six",
+            7: "seven",
+            8: "eight",
+            9: "nine",
+            10: "ten",
+            11: "eleven",
+            12: "twelve dozen",
+            13: "thirteen",
+            14: "fourteen",
+            15: "fifteen",
+            16: "sixteen",
+            17: "seventeen",
+            18: "eighteen",
+            19: "nineteen",
+            20: "twenty",
+            30: "thirty",
+            40: "forty",
+            50: "fifty",
+            60: "sixty",
+            70: "seventy",
+            80: "eighty",
+            90: "ninety",
+        },
+        COUNTED,
+    )
+    for value, words in table.items()
     for word in words.split()
 }
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}

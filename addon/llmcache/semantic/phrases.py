@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .courtesies import ASKED, POLITE
 from .listing import listed
 
 
@@ -73,10 +74,7 @@ _POLITE = (
     "please|kindly|hi|hello|hey|hi there|hello there|dear|thanks|many thanks|thank you|thank you very much|"
     "thanks a lot|"
     "thanks in advance|thank you in advance|thx|pls|plz|good morning|good evening|good afternoon|excuse me|sorry|"
-    "hey there|bitte|danke|vielen dank|hallo|guten tag|merci|bonjour|s'il vous plaît|s'il te plaît|gracias|hola|"
-    "por favor|ciao|grazie|per favore|obrigado|пожалуйста|спасибо|привет|здравствуйте|kannst du mir|können sie mir|"
-    "könntest du mir|erkläre mir|erklär mir|sag mir|pouvez-vous m'expliquer|peux-tu m'expliquer|explique-moi|dis-moi|"
-    "puedes explicarme|explícame|dime|объясни|объясните|расскажи|расскажите|скажи|скажите|подскажите"
+    "hey there"
 )
 _ALSO = {
     "@can": "is it possible to|is it possible that|is it possible for|is it okay to|is it ok to|am i able to|"
@@ -148,6 +146,7 @@ def _table() -> dict[tuple[str, ...], list[str]]:
     for phrases, meaning in (
         (_WISHING, []),
         (_POLITE, []),
+        (POLITE, []),
         (_HOW, ["@how"]),
         (_WHY, ["@why"]),
         (_WHAT, ["@what"]),
@@ -155,7 +154,7 @@ def _table() -> dict[tuple[str, ...], list[str]]:
         (_WHERE, ["@where"]),
         (_WHO, ["@who"]),
         (_MANY, ["@how", "@many"]),
-        *((phrases, meaning.split()) for meaning, phrases in _ALSO.items()),
+        *((phrases, meaning.split()) for meaning, phrases in (*_ALSO.items(), *ASKED.items())),
     ):
         found.update((tuple(phrase.split()), list(meaning)) for phrase in phrases.split("|"))
     return found
@@ -208,25 +207,20 @@ ENDINGS = {"'ll": "will", "'ve": "have", "'re": "are", "'d": "would", "'s": "", 
 
 IGNORED = frozenset(
     listed(
-        "a an the is are was were am be been being do does did done have has had having will would shall i "
-        "me you we us it "
-        "one's its this these those there here of so just really actually exactly also then ever please well okay very "
-        "quite basically simply generally usually currently kindly anyway maybe perhaps etc s t d ll "
-        "ve re m oh uh um "
-        "yeah @what @who @why @how @when @where @which @is @yes @will @can @must can could may might should must "
-        "ought need "
-        "want able explain describe mean get got some any way thing things kind sort much my your our "
-        "to in on at for by as if that who whom whose which what why how when where with about from into "
-        "than and or but "
-        "myself yourself ourselves itself someone somebody anyone anybody one's still already yet too both either "
-        "only all every each most no not never none neither nor without nothing nobody nowhere hardly "
-        "he she they him her them his hers their theirs himself herself themselves mine yours ours "
-        "before after during since until till against between among under over above below behind through "
-        "across off up "
-        "out down per via because while whereas though although unless whether upon within toward towards along around "
-        "near inside outside beyond despite except following unlike onto "
-        "find happen seem option possible possibility wish inform assist info able try "
-        "confused wondering appreciate"
+        "a an the is are was were am be been being do does did done have has had having will would shall i me you we "
+        "us it one's its this these those there here of so just really actually exactly also then ever please well "
+        "okay very quite basically simply generally usually currently kindly anyway maybe perhaps etc s t d ll ve re m "
+        "oh uh um yeah @what @who @why @how @when @where @which @is @yes @will @can @must can could may might should "
+        "must ought need want able explain describe mean get got some any way thing things kind sort much my your our "
+        "to in on at for by as if that who whom whose which what why how when where with about from into than and or "
+        "but myself yourself ourselves itself someone somebody anyone anybody one's still already yet too both either "
+        "only all every each most no not never none neither nor without nothing nobody nowhere hardly he she they him "
+        "her them his hers their theirs himself herself themselves mine yours ours before after during since until "
+        "till against between among under over above below behind through across off up out down per via because while "
+        "whereas though although unless whether upon within toward towards along around near inside outside beyond "
+        "despite except following unlike onto find happen seem option possible possibility wish inform assist info "
+        "able try confused wondering appreciate erklären expliquer explica explicar explicarme explique kann kannst "
+        "können könnte könntest könnten podrías podría puedes puede puedo peux peut pouvez pourriez можно могу можете"
     )
 )
 """Words that are not compared as content; some of them are compared by their own category."""

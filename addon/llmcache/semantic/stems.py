@@ -14,6 +14,8 @@ from .listing import listed
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
     """Return the stem of a lower-case word; words of other scripts come back as they are."""
+    if not word.isascii():
+        return word
     word = IRREGULAR.get(word) or _unbent(word)
     if word.endswith("e") and len(word) > _SHORT - 1 and word not in WITH_E:
         word = word[:-1]
@@ -21,7 +23,7 @@ def stem(word: str) -> str:
 
 
 def _unbent(word: str) -> str:
-    if len(word) < _SHORT or not word.isascii() or not word.isalpha():
+    if len(word) < _SHORT or not word.isalpha():
         return word
     word = _singular(word)
     if word in IRREGULAR:
