@@ -64,11 +64,11 @@ async def test_a_point_is_told_whole(index):
 
 
 async def test_half_a_surrogate_pair_is_no_fault(index):
-    """A question that is no valid Unicode is kept with a question mark, and found."""
+    """A question or an answer that is no valid Unicode is kept with a question mark, and found."""
     [vector] = vectors(1)
-    await index.add(A, [point(1, vector, "broken \ud83d end")])
+    await index.add(A, [point(1, vector, "broken \ud83d end", "\udc00 too")])
     [found] = await index.nearest(A, vector, 1)
-    assert found.question == "broken ? end"
+    assert (found.question, found.answer) == ("broken ? end", "? too")
 
 
 async def test_ties_are_in_the_order_of_keys(index):

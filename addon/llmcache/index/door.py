@@ -54,7 +54,8 @@ def sound_points(points: Sequence[Point], dim: int | None = None) -> list[Point]
         vector = sound(point.vector, dim)
         dim = vector.size
         kept.pop(point.key, None)
-        kept[point.key] = replace(point, vector=vector, question=_storable(point.question))
+        question, answer = _storable(point.question), _storable(point.answer)
+        kept[point.key] = replace(point, vector=vector, question=question, answer=answer)
     return list(kept.values())
 
 

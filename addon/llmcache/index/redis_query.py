@@ -57,7 +57,7 @@ class QueryEngine:
         now = self._clock()
         asked = ("partition", partition, "now", repr(now), "vector", blob(sound(vector, dim)))
         parameters = (*asked, "count", count, "explored", max(EXPLORED, 2 * count))
-        how = ("SORTBY", "score", "LIMIT", 0, count, "RETURN", len(WANTED), *WANTED, "DIALECT", 2)
+        how = ("LIMIT", 0, count, "RETURN", len(WANTED), *WANTED, "DIALECT", 2)
         try:
             answer = await client.execute_command(
                 "FT.SEARCH", self._name, SEARCH, "PARAMS", len(parameters), *parameters, *how
