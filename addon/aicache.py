@@ -79,6 +79,10 @@ class AiCache:
         loader.add_option(
             "aicache_store", str, "", "memory, sqlite:PATH, cassette:PATH, or redis://...; default: what the file says."
         )
+        # mitmproxy would drop the script without a word, and let every call through, in `replay` too.
+        for name in sorted(OPTIONS):
+            if len(values := getattr(ctx.options.deferred.get(name), "val", [""])) != 1:
+                log.error("aicache: `--set %s=...` has %d values; give it one", name, len(values))
 
     def configure(self, updated: set[str]) -> None:
         """Take note of changed options. Raises `OptionsError` for wrong ones, which leaves the settings alone."""

@@ -252,6 +252,7 @@ def test_a_client_that_leaves_after_the_last_event_spoils_nothing(
 @pytest.mark.parametrize(
     ("option", "words"),
     [
+        pytest.param("aicache_mode", ["aicache_mode", "0 values"], id="no value"),
         pytest.param("aicache_mode=reply", ["aicache_mode", "reply", "replay"], id="mode"),
         pytest.param("aicache_store=sqlit:/tmp/x", ["aicache_store", "memory", "sqlite"], id="store"),
         pytest.param("aicache_config=/nowhere/config.yaml", ["/nowhere/config.yaml"], id="config"),
@@ -265,6 +266,14 @@ def test_a_wrong_setting_stops_the_start(tmp_path: Path, option: str, words: lis
     proxy.stop()
     for word in words:
         assert word in proxy.output
+
+
+def test_a_setting_that_is_there_twice_stops_the_start(tmp_path: Path) -> None:
+    """The proxy does not go on without us, for in `replay` mode everything would leave."""
+    proxy = Mitmdump(tmp_path, "--set", "aicache_mode=replay", "--set", "aicache_mode=replay")
+    assert proxy.process.wait(20) == 1
+    proxy.stop()
+    assert "`--set aicache_mode=...` has 2 values; give it one" in proxy.output
 
 
 def test_editing_the_script_keeps_the_cache(tmp_path: Path, upstream: Upstream) -> None:
