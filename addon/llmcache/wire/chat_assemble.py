@@ -90,6 +90,8 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
         for position, choice in enumerate(_dicts(chunk.pop("choices", None))):
             index = choice.get("index")
             number = index if isinstance(index, int) else position
+            if "text" in choice:
+                _say_once(choice)
             _add(choices.setdefault(number, {"index": number}), choice, (), strict)
         for padding in PADDING:
             if isinstance(chunk.get(padding), str):
@@ -102,6 +104,14 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
         case {"x_groq": {"usage": dict(usage)}, **more} if not isinstance(more.get("usage"), dict):
             body["usage"] = usage  # where Groq says it when `include_usage` is not asked for
     return body
+
+
+def _say_once(choice: dict[str, Any]) -> None:
+    """Take out what Together says beside each piece: the same again, and which token it is; its JSON has neither."""
+    delta = choice.get("delta")
+    if isinstance(delta, dict) and choice["text"] == delta.get("content"):
+        del choice["text"]
+        delta.pop("token_id", None)
 
 
 def chunks(stream: bytes) -> list[dict[str, Any]]:
