@@ -41,7 +41,7 @@ class Experience:
             if len(self._policies) > PARTITIONS:
                 self._policies.popitem(last=False)
         self._policies.move_to_end(partition)
-        if isinstance(found, Learner) and (lines := self._unread.pop(partition, None)):
+        if (lines := self._unread.pop(partition, None)) and isinstance(found, Learner):
             if bad := found.absorb(b"".join(lines)):
                 log.warning("%d lines of what was learned earlier cannot be read, and are left out", bad)
             self._refit(partition, found)

@@ -146,3 +146,39 @@ async def test_the_fake_is_the_same_everywhere():
     one, near, far = await HashEmbedder().embed(["the red house", "the red horse", "nothing alike"])
     assert one @ near > 0.5 > one @ far
     assert one[:3].round(4).tolist() == pytest.approx([0.1192, 0.0955, 0.2950])
+
+
+class Quick(HashEmbedder):
+    """Computes short texts at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.at_once_asked = []
+
+    def at_once(self, texts):
+        """Note what was asked."""
+        self.at_once_asked.append(list(texts))
+        if sum(map(len, texts)) > 3:
+            return None
+        step = self.embed(texts)
+        try:
+            step.send(None)
+        except StopIteration as done:
+            return done.value
+        raise AssertionError
+
+
+async def test_what_is_computed_at_once_needs_no_task():
+    """A text that takes less than a task to begin is embedded without one, remembered all the same; others wait."""
+    inner = Quick()
+    memo = Memo(inner)
+    tasks = len(asyncio.all_tasks())
+    waiting = memo.embed(["ab"])
+    with pytest.raises(StopIteration) as done:
+        waiting.send(None)
+    assert len(asyncio.all_tasks()) == tasks
+    assert (done.value.value == await HashEmbedder().embed(["ab"])).all()
+    await memo.embed(["ab"])
+    assert (await memo.embed(["long", "ab"]) == await HashEmbedder().embed(["long", "ab"])).all()
+    assert inner.at_once_asked == [["ab"], ["long"]]
+    assert inner.asked == ["ab", "long"]

@@ -8,7 +8,7 @@ Drivers are imported by `build_similar.open_embedder`, inside the arm that chose
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,14 @@ class Embedder(Protocol):
 
     async def close(self) -> None:
         """Let go of every resource. May be called twice."""
+
+
+@runtime_checkable
+class AtOnce(Embedder, Protocol):
+    """An embedder that computes short texts in less time than a task takes to begin."""
+
+    def at_once(self, texts: Sequence[str]) -> Vectors | None:
+        """Do what `embed` does here and now, for texts that passed `check`; None where that would take longer."""
 
 
 def check(texts: Sequence[str]) -> None:

@@ -65,9 +65,17 @@ class LocalEmbedder:
             return np.empty((0, self._dim or 0), np.float32)
         if self._encode is None:
             await asyncio.wrap_future(self.start())
-        if sum(map(len, texts)) <= self._inline:
-            return self._compute(texts)
+        if (found := self.at_once(texts)) is not None:
+            return found
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, texts)
+
+    def at_once(self, texts: Sequence[str]) -> Vectors | None:
+        """Return the vectors where they take less than a hop to a thread; None where not, or with nothing loaded.
+
+        The texts have been checked. Raises `BackendError`.
+        """
+        short = self._encode is not None and not self._closed and sum(map(len, texts)) <= self._inline
+        return self._compute(texts) if short else None
 
     def _compute(self, texts: Sequence[str]) -> Vectors:
         assert self._encode is not None

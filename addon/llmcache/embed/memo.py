@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..chat import BackendError
-from . import Embedder, Vector, Vectors, check
+from . import AtOnce, Embedder, Vector, Vectors, check
 
 ENTRIES = 4096
 """Vectors that are kept: 4 MiB of WordLlama's, 24 MiB where a vector has 1536 numbers."""
@@ -30,6 +30,7 @@ class Memo:
     def __init__(self, inner: Embedder, entries: int = ENTRIES) -> None:
         self.name, self.window = inner.name, inner.window
         self._inner, self._entries = inner, entries
+        self._at_once = inner.at_once if isinstance(inner, AtOnce) else lambda _: None
         self._known: OrderedDict[bytes, Vector] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Rows]] = {}
 
@@ -42,8 +43,11 @@ class Memo:
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         rows = self._recall(keys)
         wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in rows}
-        for flight in self._board(wanted):
-            rows |= await self._await(flight)
+        if wanted and (vectors := self._at_once(list(wanted.values()))) is not None:
+            rows |= self._keep(wanted, vectors)
+        else:
+            for flight in self._board(wanted):
+                rows |= await self._await(flight)
         return np.stack([rows[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
 
     async def _await(self, flight: asyncio.Task[Rows]) -> Rows:
@@ -77,7 +81,9 @@ class Memo:
             flight.exception()  # all who waited may be gone
 
     async def _fetch(self, fresh: dict[bytes, str]) -> Rows:
-        vectors = await self._inner.embed(list(fresh.values()))
+        return self._keep(fresh, await self._inner.embed(list(fresh.values())))
+
+    def _keep(self, fresh: dict[bytes, str], vectors: Vectors) -> Rows:
         rows = dict(zip(fresh, map(np.copy, vectors), strict=True))
         self._known |= rows
         while len(self._known) > self._entries:

@@ -100,13 +100,14 @@ def _wordless(question: str) -> bool:
 
 def _binary(question: str) -> bool:
     """Whether it looks like data: control characters, replacement characters, or one endless word."""
-    if any(_odd(sign) for sign in question[:_LOOKED_AT]):
+    looked = question[:_LOOKED_AT]
+    if "\ufffd" in looked or (not looked.isprintable() and any(_odd(sign) for sign in looked)):
         return True
     return _ENDLESS.search(question) is not None
 
 
 def _odd(sign: str) -> bool:
-    return sign == "\ufffd" or (unicodedata.category(sign) in {"Cc", "Co", "Cs", "Cn"} and sign not in "\t\n\r\f\v")
+    return unicodedata.category(sign) in {"Cc", "Co", "Cs", "Cn"} and sign not in "\t\n\r\f\v"
 
 
 def _follow_up(question: str) -> bool:

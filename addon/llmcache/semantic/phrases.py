@@ -17,10 +17,11 @@ def rewritten(words: Sequence[str]) -> list[str]:
     found: list[str] = []
     at, end = 0, len(words)
     while at < end:
-        for phrase, meaning in _BY_FIRST.get(words[at], ()):
-            if tuple(words[at : at + len(phrase)]) == phrase and (phrase not in _OPENING or not found):
-                found += meaning
-                at += len(phrase)
+        for length in _LENGTHS.get(words[at], ()):
+            phrase = tuple(words[at : at + length])
+            if phrase in _TABLE and (phrase not in _OPENING or not found):
+                found += _TABLE[phrase]
+                at += length
                 break
         else:
             found.append(words[at])
@@ -162,9 +163,12 @@ def _table() -> dict[tuple[str, ...], list[str]]:
 
 _OPENING = frozenset(tuple(phrase.split()) for phrase in _TELLING.split("|"))
 """These are politeness only where the question begins: `tell me why`, but `what should he tell me`."""
-_BY_FIRST: dict[str, list[tuple[tuple[str, ...], list[str]]]] = {}
-for _phrase, _meaning in sorted(_table().items(), key=lambda item: -len(item[0])):
-    _BY_FIRST.setdefault(_phrase[0], []).append((_phrase, _meaning))
+_TABLE = _table()
+_LENGTHS: dict[str, list[int]] = {}
+"""First words of phrases, and how long those phrases are: the longest first."""
+for _phrase in sorted(_TABLE, key=len, reverse=True):
+    if len(_phrase) not in _LENGTHS.setdefault(_phrase[0], []):
+        _LENGTHS[_phrase[0]].append(len(_phrase))
 
 CONTRACTIONS: dict[str, str] = {
     **{

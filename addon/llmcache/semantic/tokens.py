@@ -74,9 +74,11 @@ _BLOCKS = (
 """Vowel signs and other marks, which belong to the word they stand in; whole blocks of scripts that have them."""
 _LETTER = rf"(?:[^\W\d_]|(?![\d।॥๏\u104a\u104b\u17d4])[{_BLOCKS}])"
 _HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = rf"(?:[A-Za-z]++|(?![{_HAN}]){_LETTER})+"
 _TOKEN = re.compile(
     rf"""
-    (?P<url>(?:https?|ftp|file)://[^\s<>"']*[\w/=#&-]|www\.[^\s<>"']*[\w/=#&-])
+    (?![A-Za-z]+(?:[\s,;!?]|$))  # nothing of what follows is a plain word, and most are: those are not tried with each
+    (?:(?P<url>(?:https?|ftp|file)://[^\s<>"']*[\w/=#&-]|www\.[^\s<>"']*[\w/=#&-])
     |(?P<mail>(?<![\w.+-])[\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+)
     |(?P<path>(?<![\w/])(?:~|\.{{1,2}})?/(?:[\w.@+*~-]+/)*[\w@+*~-][\w.@+*~-]*(?<!\.)/?
         |(?<!\w)[A-Za-z]:\\[^\s"'?]*
@@ -84,10 +86,10 @@ _TOKEN = re.compile(
     |(?P<flag>(?<![\w-])--?[A-Za-z][\w-]*(?==|\b))
     |(?P<code>(?<!\w)(?:[Cc]\+\+|[CFcf]\#)(?!\w)|\.[A-Z]{{2,4}}\b
         |[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_][\w$]*)+(?:\(\))?
-        |[A-Za-z$][A-Za-z\d$]*(?:_[A-Za-z\d$]+)+|_\w+|[$@\#][A-Za-z_]\w*|[A-Za-z_]\w*\(\))
+        |[A-Za-z$][A-Za-z\d$]*(?:_[A-Za-z\d$]+)+|_\w+|[$@\#][A-Za-z_]\w*|[A-Za-z_]\w*\(\)))
     |(?P<number>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:[.:,]\d+)*)
     |(?P<han>[{_HAN}]+)
-    |(?P<word>(?:(?![{_HAN}]){_LETTER})+(?:'(?:(?![{_HAN}]){_LETTER})+)*)
+    |(?P<word>{_WORD}(?:'{_WORD})*)
     |(?P<symbol>!=+|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=\w)\?(?=\w)
         |[^\w\s.,;:!?'"()\[\]{{}}…。，、？！：；「」『』（）《》【】“”„‘«»‹›¿¡؟،।॥·`–—-]+
         |(?<=\s)[{{}}\[\]]{{1,2}}(?=\s)|-=|->|--|(?<=\s)-(?=\s)|(?<=\d)-(?=\d))
