@@ -68,9 +68,11 @@ def frames(body: bytes) -> list[Frame]:
 
     Blocks as providers write them are cut out all at once; a block of another kind goes through the parser.
     """
-    if body.count(b"\r") != body.count(b"\r\n"):  # a CR alone ends a line too
-        return [_said(event) for event in parse_sse(body)]
-    blocks = _BLOCK.findall(body.replace(b"\r\n", b"\n").removeprefix(_BOM))
+    if b"\r" in body:
+        if body.count(b"\r") != body.count(b"\r\n"):  # a CR alone ends a line too
+            return [_said(event) for event in parse_sse(body)]
+        body = body.replace(b"\r\n", b"\n")
+    blocks = _BLOCK.findall(body.removeprefix(_BOM))
     if not any(odd for _, _, odd in blocks):
         return blocks
     return [event for block in blocks for event in (_parsed(block[2]) if block[2] else [block])]

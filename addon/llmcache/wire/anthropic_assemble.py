@@ -72,10 +72,14 @@ def assemble(events: Iterable[Payload], *, strict: bool = True) -> Body:
         if strict:
             _check(kind, payload)
         match kind:
+            case "content_block_delta" if body:  # nearly all events are this one
+                _delta(_open(blocks, payload), payload.get("delta"), strict)
+            case "content_block_start" if body:
+                _opened(blocks, payload)
+            case "content_block_stop" if body:
+                _open(blocks, payload).open = False
             case "message_start":
                 body = _started(body, payload)
-            case "content_block_start" | "content_block_delta" | "content_block_stop" if body:
-                _block(blocks, kind, payload, strict)
             case "message_delta" if body:
                 _ended(body, payload)
             case "message_delta" | "content_block_start" | "content_block_delta" | "content_block_stop":
@@ -130,32 +134,31 @@ def _update(into: Body, new: Body) -> None:
             into[key] = value
 
 
-def _block(blocks: dict[int, _Block], kind: str, payload: Body, strict: bool) -> None:
-    index = payload.get("index")
-    if not isinstance(index, int):
+def _opened(blocks: dict[int, _Block], payload: Body) -> None:
+    index, value = payload.get("index"), payload.get("content_block")
+    if not isinstance(index, int) or index in blocks or not isinstance(value, dict):
         raise WireError("bad-event")
-    if kind == "content_block_start":
-        value = payload.get("content_block")
-        if index in blocks or not isinstance(value, dict):
-            raise WireError("bad-event")
-        blocks[index] = _Block(value)
-        return
-    block, delta = blocks.get(index), payload.get("delta")
+    blocks[index] = _Block(value)
+
+
+def _open(blocks: dict[int, _Block], payload: Body) -> _Block:
+    """Return the open block that an event belongs to. Raises `WireError` (`bad-event`) when there is none."""
+    index = payload.get("index")
+    block = blocks.get(index) if isinstance(index, int) else None
     if block is None or not block.open:
         raise WireError("bad-event")
-    if kind == "content_block_stop":
-        block.open = False
-    elif isinstance(delta, dict):
-        _delta(block, delta, strict)
-    else:
+    return block
+
+
+def _delta(block: _Block, delta: Any, strict: bool) -> None:
+    if not isinstance(delta, dict):
         raise WireError("bad-event")
-
-
-def _delta(block: _Block, delta: Body, strict: bool) -> None:
     match delta.get("type"):
         case str(kind) if kind in FRAGMENTS:
             member = FRAGMENTS[kind]
-            block.pieces.setdefault(member, []).append(_fragment(delta.get(member)))
+            if member not in block.pieces:
+                block.pieces[member] = []
+            block.pieces[member].append(_fragment(delta.get(member)))
         case "citations_delta" if "citation" in delta:
             member = "citation"
             block.value["citations"] = [*(block.value.get("citations") or ()), delta.get(member)]

@@ -98,7 +98,7 @@ def merged(chunks: Iterable[dict[str, Any]], *, strict: bool) -> dict[str, Any]:
                 del chunk[padding]
         if chunk != last:
             _add_top(body, chunk, strict)
-            last = chunk if _is_plain(chunk) else None
+            last = chunk if is_plain(chunk) else None
     body["choices"] = [_finished(_settled(choices[number])) for number in sorted(choices)]
     match body:
         case {"x_groq": {"usage": dict(usage)}, **more} if not isinstance(more.get("usage"), dict):
@@ -177,7 +177,7 @@ def _add(into: dict[str, Any], new: dict[str, Any], path: Path, strict: bool) ->
     return into
 
 
-def _is_plain(chunk: dict[str, Any]) -> bool:
+def is_plain(chunk: dict[str, Any]) -> bool:
     """Whether a chunk that equals this one adds nothing to it: texts and nulls alone are equal only to themselves."""
     return all(type(value) is str or value is None or key == "created" for key, value in chunk.items())
 

@@ -102,7 +102,7 @@ def _content_start(answer: _Open, event: Body) -> None:
 
 def _content_delta(answer: _Open, event: Body) -> None:
     delta = event["delta"]["message"]["content"]
-    if more := delta.keys() - set(TEXTS):
+    if more := delta.keys() - TEXTS:
         raise Lossy(min(more))
     answer.content[event["index"]][1].append(delta)
     if "logprobs" in event:

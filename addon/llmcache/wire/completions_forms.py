@@ -13,7 +13,7 @@ from typing import Any
 from .. import jsontext
 from ..chat import Lossy, WireError
 from . import frames
-from .chat_assemble import chunks, same
+from .chat_assemble import chunks, is_plain, same
 from .chat_explode import pieces
 
 Body = dict[str, Any]
@@ -32,12 +32,16 @@ def merged(told: Iterable[Body], *, strict: bool) -> Body:
     body: Body = {}
     choices: dict[int, Body] = {}
     texts: dict[int, list[str]] = {}
+    last: Body | None = None
     for chunk in told:
         for choice in _dicts(chunk.get("choices")):
             index = choice["index"] if isinstance(choice.get("index"), int) else 0
             texts.setdefault(index, []).append(_text(choice.get("text")))
             _add(choices.setdefault(index, {}), choice, strict)
-        _agree(body, {name: value for name, value in chunk.items() if name != "choices"}, strict)
+        rest = {name: value for name, value in chunk.items() if name != "choices"}
+        if rest != last:
+            _agree(body, rest, strict)
+            last = rest if is_plain(rest) else None
     ordered = sorted(choices)
     return {**body, "choices": [{**choices[index], "text": "".join(texts[index])} for index in ordered]}
 
