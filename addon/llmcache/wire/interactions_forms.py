@@ -40,14 +40,15 @@ def assemble(told: Iterable[Body], *, strict: bool = True) -> Body:
     body: Body = {}
     steps: dict[int, tuple[Body, list[Body]]] = {}
     for each in told:
-        match each:
-            case {"event_type": "step.start", "index": int(at), "step": dict(step)} if at not in steps:
-                steps[at] = (step, [])
-            case {"event_type": "step.delta", "index": int(at), "delta": dict(delta)} if at in steps:
-                steps[at][1].append(delta)
-            case {"event_type": "interaction.completed", "interaction": dict(whole)}:
-                body = whole
-            case {"event_type": "step.start" | "step.delta" | "interaction.completed"}:
+        at = each.get("index")
+        match each.get("event_type"):
+            case "step.delta" if isinstance(at, int) and at in steps and isinstance(each.get("delta"), dict):
+                steps[at][1].append(each["delta"])
+            case "step.start" if isinstance(at, int) and at not in steps and isinstance(each.get("step"), dict):
+                steps[at] = (each["step"], [])
+            case "interaction.completed" if isinstance(each.get("interaction"), dict):
+                body = each["interaction"]
+            case "step.start" | "step.delta" | "interaction.completed":
                 raise WireError("bad-event")
     if body.get("steps"):
         return body
@@ -77,19 +78,21 @@ def _step(step: Body, deltas: list[Body], strict: bool) -> Body:
     parts: list[Any] = []
     notes: list[Any] = []
     for delta in deltas:
-        match delta:
-            case {"type": "text", "text": str(text), **more} if not more:
+        kind = str(delta.get("type"))
+        alone = len(delta) == 2  # noqa: PLR2004 - its type and its member
+        match kind, delta.get(BROUGHT.get(kind, "")) if alone else None:
+            case "text", str(text):
                 texts.append(text)
-            case {"type": "text_annotation_delta", "annotations": list(added), **more} if not more:
+            case "text_annotation_delta", list(added):
                 notes += added
-            case {"type": "thought_signature", "signature": str(signature), **more} if not more:
+            case "thought_signature", str(signature):
                 filled["signature"] = signature
-            case {"type": "thought_summary", "content": dict(part), **more} if not (more or (strict and parts)):
+            case "thought_summary", dict(part) if not (strict and parts):
                 parts.append(part)
-            case {"type": "arguments_delta", "arguments": str(piece), **more} if not more:
+            case "arguments_delta", str(piece):
                 arguments.append(piece)
             case _ if strict:
-                raise Lossy(str(delta.get("type")))
+                raise Lossy(kind)
             case _:
                 parts.append(delta)
     return (
@@ -144,6 +147,15 @@ def _function(step: Body) -> tuple[Body, list[Body]]:
     arguments = jsontext.dumps(step["arguments"]).decode()
     return {"signature": "", **step, "arguments": {}}, [{"arguments": arguments, "type": "arguments_delta"}]
 
+
+BROUGHT = {
+    "text": "text",
+    "text_annotation_delta": "annotations",
+    "thought_signature": "signature",
+    "thought_summary": "content",
+    "arguments_delta": "arguments",
+}
+"""The type of a delta -> its one other member, which is what it brings."""
 
 FILLED: dict[str, Callable[[Body], tuple[Body, list[Body]]]] = {
     "thought": _thought,
