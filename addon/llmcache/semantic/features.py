@@ -22,7 +22,7 @@ from .relations import RELATIONS
 from .stems import stem
 from .synonyms import SYNONYMS
 from .tokens import Token, folded, quoted, scan
-from .verbs import modal, tense
+from .verbs import modal, passive, tense
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class Features:
     """`past`, `present` (of `is` and its like), `habit` (of `does`), `future` or nothing."""
     role: str = ""
     """Of who or what is asked: `subject` (`who saw him`), `object` (`who did he see`) or nothing."""
+    passive: bool = False
+    """Whether it says by whom something is done."""
     modal: str = ""
     """`can`, `should`, `must` or nothing."""
     capitals: frozenset[str] = frozenset()
@@ -76,12 +78,15 @@ def features(text: str) -> Features:
     tokens = scan(text)
     written = list(_plain(tokens))
     words = rewritten(written)
+    asking = kind(words)
+    if asking == "how-much" and not _HELPED.isdisjoint(words):
+        words = [word for word in words if word != "cost"]  # how much it costs is how much it is
     terms = tuple(_terms(words))
     return Features(
         folded=folded(text),
         exact=tuple(token.text for token in tokens if token.kind in _EXACT),
         quotes=quoted(text),
-        kind=kind(words),
+        kind=asking,
         words=frozenset(words),
         joins=frozenset(pair for pair in pairwise(terms) if pair[0] in RELATIONS),
         terms=terms,
@@ -95,6 +100,7 @@ def features(text: str) -> Features:
         owners=frozenset(OWNERS[word] for word in words if word in OWNERS),
         tense=tense(words),
         role=role(words),
+        passive=passive(words),
         modal=modal(words),
         capitals=frozenset(_capitals(tokens)),
     )
@@ -239,6 +245,7 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
             yield meaning(word)
 
 
+_HELPED = frozenset(("does", "do", "did", "will", "would"))
 _VOID = frozenset(listed("@is a an the is are was were am be been being do does did of one ones"))
 ROMANS = {
     numeral: number

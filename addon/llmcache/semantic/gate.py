@@ -20,7 +20,7 @@ from .opposites import HAN_OPPOSITES, OPPOSITES
 from .order import turned
 from .relations import apart as unrelated
 from .stems import slip
-from .verbs import WAS
+from .verbs import WAS, active
 
 
 def judge(asked: str, stored: str, *, strict: bool = True) -> str | None:
@@ -239,11 +239,14 @@ def _order(asked: Features, stored: Features) -> str:
         terms = tuple(pairs.get(term, term) for term in terms)
     if asked.role and stored.role and asked.role != stored.role and len(asked.content) > 1:
         return f"{asked.role} ≠ {stored.role}"
-    if ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
+    others = stored.terms
+    if asked.passive is not stored.passive and asked.kind == stored.kind:
+        terms, others = (active(side) if "by" in side else side for side in (terms, others))
+    elif ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
         return "active ≠ passive"
     if sides := _turned_sides(asked.terms, stored.terms):
         return sides
-    found = turned(terms, stored.terms, free=bool(mine or theirs) or _loose(asked, stored))
+    found = turned(terms, others, free=bool(mine or theirs) or _loose(asked, stored))
     return f"{found[0]} ≠ {found[1]}" if found else ""
 
 
@@ -256,7 +259,16 @@ def _turned_sides(mine: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 def _loose(asked: Features, stored: Features) -> bool:
-    """Whether the order of two questions may differ: a list, a noun before another in the place of `of`, or Chinese."""
+    """Whether the order of two questions may differ: a list, a noun before another in the place of `of`, or Chinese.
+
+    Also `is it safe to eat` and `is eating safe`, how far two places are, and `who made it`, `who was it made by`.
+    """
+    if asked.kind == stored.kind and (
+        asked.kind == "how-far"
+        or (asked.kind == "yes" and ("it" in asked.words) is not ("it" in stored.words))
+        or (asked.role == stored.role == "subject" and asked.passive is not stored.passive)
+    ):
+        return True
     if _LISTS & asked.words & stored.words:
         return True
     return bool(_NOUNS & (asked.words ^ stored.words)) or any("\u3040" <= term[0] <= "\u9fff" for term in asked.terms)

@@ -35,6 +35,8 @@ def role(words: Sequence[str]) -> str:
     place = next((place for place, word in enumerate(words) if ASKING.get(word) in {"who", "what"}), None)
     if place is None:
         return ""
+    if "by" in words and not _BE.isdisjoint(words):
+        return _passive(words, place)
     before, following = " ".join(words[place - 1 : place]), " ".join(words[place + 1 : place + 2])
     if _han(before) or _han(following):
         return _chinese(ASKING[words[place]], place, before, following)
@@ -44,6 +46,14 @@ def role(words: Sequence[str]) -> str:
         return "object"
     verb = ASKING[words[place]] == "who" or (following.endswith("s") and AUXILIARIES.isdisjoint(words))
     return "subject" if verb and following not in AUXILIARIES else ""
+
+
+def _passive(words: Sequence[str], place: int) -> str:
+    """Return the role beside a passive: `by whom was he seen`, `who was he seen by`, but `who was seen by him`."""
+    by = words.index("by")
+    if by in (place - 1, len(words) - 1):
+        return "subject"
+    return "object" if place < by and words[place + 1] in _BE else ""
 
 
 def _chinese(asking: str, place: int, before: str, following: str) -> str:
@@ -95,6 +105,7 @@ MEASURES = frozenset(
         "bright dangerous expensive safe likely well good bad accurate common"
     )
 )
+_BE = frozenset(listed("is are was were be been being"))
 _SUPPORT = frozenset(("do", "does", "did"))
 _SPEAKERS = frozenset(("i", "we", "my", "our"))
 _REQUESTS = frozenset(("can", "could", "@can", "may", "might"))

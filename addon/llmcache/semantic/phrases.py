@@ -35,12 +35,12 @@ _TELLING = (
     "provide me with|name|list|give|please explain|please tell me|kindly"
 )
 _WISHING = (
-    "i want to know|i would like to know|i would like you to|i would like to|i would like|we "
-    "would like to|i need to know|i want you to|may i ask|"
-    "do you know|do you happen to know|i was wondering|i am wondering|i wonder|can i ask|could i ask|"
-    "i need help with|i need help|i am trying to understand|i am curious|just curious|any idea|any ideas|"
-    "can anyone tell me|can someone tell me|does anyone know|does anybody know|i have a question|quick question|"
-    "is it possible to tell me|would you mind|can you help|can you help me|i am asking|tell me please"
+    "i want to know|i would like to know|i would like you to|i would like to|i would like|we would like to|i need to "
+    "know|i want you to|may i ask|do you know|do you happen to know|i was wondering|i am wondering|i wonder|can i ask|"
+    "could i ask|i need help with|i need help|i am trying to understand|i am curious|just curious|any idea|any ideas|"
+    "can anyone tell me|can someone tell me|does anyone know|does anybody know|i have a question|quick question|is it "
+    "possible to tell me|would you mind|would you mind telling me|would you mind explaining|would you mind giving me|"
+    "can you help|can you help me|i am asking|tell me please"
 )
 _HOW = (
     "what is the way to|what is the best way to|what is the right way to|what is the easiest way to|"
@@ -64,12 +64,15 @@ _WHAT = (
     "definition of|the definition of|define|what do you mean by|what are the names of|what is the name of|the names of|"
     "the name of|names of"
 )
-_WHEN = "what time|at what time|at which time|what date|on what date|on which date|at what point"
+_WHEN = (
+    "in what year|in which year|what year|which year|what time|at what time|at which time|what date|on what date|"
+    "on which date|at what point"
+)
 _WHERE = (
     "what place|in which place|in what place|at which place|at what place|what is the location of|which place|"
     "in which location|at what location|the location of|location of"
 )
-_WHO = "which person|what person|which people|by whom|which persons"
+_WHO = "which person|what person|which people|which persons"
 _MANY = "what number of|what is the number of|the number of|number of|how many of|what amount of"
 _POLITE = (
     "please|kindly|hi|hello|hey|hi there|hello there|dear|thanks|many thanks|thank you|thank you very much|"
@@ -87,7 +90,17 @@ _ALSO = {
     "@yes": "tell me whether|tell me if|is it true that|can you tell me if|could you tell me if|do you know if|"
     "can you tell me whether|i want to know if|i want to know whether|let me know if|whether|is it the case that|"
     "i would like to know if|i was wondering if|i wonder if",
-    "@how @long": "how long|how much time|what is the duration of|for how long",
+    "by @who": "by whom|by which person",
+    "@how @tall": "how tall|how high|what is the height of",
+    "@how @heavy": "how heavy|what is the weight of",
+    "@how @big": "how big|how large|what is the size of",
+    "@how @far": "how far|how far away|what is the distance between|what is the distance from",
+    "@how @deep": "how deep|what is the depth of",
+    "@how @wide": "how wide|what is the width of",
+    "@how @fast": "how fast|how quickly|what is the speed of",
+    "population of": "how many people live in|how many people are living in|how many inhabitants are in",
+    "latest": "most recent",
+    "@how @long": "how long|what is the length of|how much time|what is the duration of|for how long",
     "@how @old": "how old|what age|what is the age of",
     "@how @often": "how often|how frequently|how many times",
     "@how @much": "how much|what is the price of|what is the cost of|what does it cost|how many much",
@@ -124,6 +137,7 @@ _ALSO = {
     "send": "send out|sending out",
     "save": "save up|saved up|saving up",
     "list": "list out",
+    "open": "open up|opening up",
     "buy": "purchase",
     "vs": "versus|compared to|compared with",
     "difference": "the differences between|the difference between|difference between|differences between",

@@ -41,6 +41,8 @@ def folded(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return *text* with typographic variants of one character made equal."""
+    if ".m" in text or ".M" in text:
+        text = _HALVES.sub(r"\1m", text)
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", text).translate(_VARIANTS)
@@ -60,6 +62,8 @@ _VARIANTS = {
     0xFE0E: None,  # variation selectors: an emoji is the same with or without
     0xFE0F: None,
 }
+_HALVES = re.compile(r"(?<![\w.])([ap])\.m\b\.?", re.IGNORECASE)
+"""Of the day: `7 a.m.` is `7 am`."""
 _MARKS = re.compile("[\"'`“„«‹「『‘]")  # noqa: RUF001 - quotation marks of several languages
 _QUOTED = re.compile(
     r'"([^"\n]{1,400})"'

@@ -1,12 +1,13 @@
-"""What a question says of time and of duty: past, present or future, and whether one can, should or must.
+"""What a question says of time and of duty: past, present or future, whether one can, should or must; and by whom.
 
-It reads words that `phrases` has made plain. Entry points: `tense`, `modal`, `WAS`.
+It reads words that `phrases` has made plain. Entry points: `tense`, `modal`, `passive`, `active`, `WAS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .phrases import LINKS
 from .stems import PAST
 
 
@@ -27,6 +28,21 @@ def modal(words: Sequence[str]) -> str:
     return found[0] if len(found) == 1 else ""
 
 
+def passive(words: Sequence[str]) -> bool:
+    """Whether *words* say by whom or what something is done."""
+    return "by" in words and not _BE.isdisjoint(words)
+
+
+def active(terms: Sequence[str]) -> tuple[str, ...]:
+    """Return the terms of a passive in the order of an active: `honey make by bee` as `bee make honey`."""
+    if "by" not in terms:
+        return tuple(terms)
+    at = terms.index("by")
+    end = next((place for place in range(at + 1, len(terms)) if terms[place] in LINKS), len(terms))
+    return (*terms[at + 1 : end], *terms[max(at - 1, 0) : at], *terms[: max(at - 1, 0)], *terms[end:])
+
+
+_BE = frozenset(("is", "are", "was", "were", "be", "been", "being"))
 _FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
 _IS = frozenset(("is", "are", "am"))
 _DOES = frozenset(("do", "does"))
