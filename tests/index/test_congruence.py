@@ -45,6 +45,13 @@ async def test_nearest_as_numpy_finds_them(index):
             same(await index.nearest(A, query, count), expected(points, query, count))
 
 
+async def test_as_many_neighbors_as_may_be_asked_for(index):
+    """With the largest `topK` that can be configured all points are found: no store is asked for more than it takes."""
+    points = [point(number, vector) for number, vector in enumerate(vectors(20))]
+    await index.add(A, points)
+    same(await index.nearest(A, points[0].vector, 10_000), expected(points, points[0].vector, 20))
+
+
 async def test_a_point_is_told_whole(index):
     """Question, answer and time come back as they were given, in any script."""
     texts = ["Wie weit ist es?", "多少公里?", "كم كيلومترا؟", "👩‍🚀🚀", "a \"b\" \\ \n\t {c} 'd' $e -- ;", "x" * 20_000]
