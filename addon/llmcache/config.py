@@ -69,7 +69,7 @@ class Deadlines:
     """50 where the store is a Redis."""
     embed: int = 1000
     """How long a call waits for the vector of its question. What comes later is remembered for the next."""
-    stale_if_error: int = 30_000
+    stale_if_error: int = 120_000
     """How long a provider may take to begin its answer before an expired one stands in for it."""
 
 
@@ -276,7 +276,7 @@ def _read_deadlines(block: Section, stored: Cache) -> Deadlines:
     deadlines = Deadlines(
         block.read("store", PATIENCE.get(stored.type, 1000), milliseconds),
         block.read("embed", 1000, milliseconds),
-        block.read("staleIfError", 30_000, milliseconds),
+        block.read("staleIfError", 120_000, milliseconds),
     )
     if "staleIfError" in block.changed and not stored.stale_if_error:
         block.warning("staleIfError", "does nothing without `cache.staleIfError`")

@@ -85,7 +85,7 @@ class Crowd:
         wait: float,
         limit: int,
         locks: Locks | None = None,
-        bound: float = 30.0,
+        bound: float = 120.0,
     ) -> None:
         self.flights, self._bound = Flights(wait), bound
         self._find, self._judged, self._stage, self._limit, self._locks = find, judged, stage, limit, locks

@@ -31,7 +31,7 @@ class Stale:
     """Where the provider fails."""
     while_revalidate: int = 0
     """Once more at once, while it is asked anew in the background."""
-    wait: float = 30.0
+    wait: float = 120.0
     """Seconds within which an answer must begin, or the expired one stands in for it."""
 
     @property
