@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Measure when a semantic hit is right: `python scripts/bench_semantic.py [--data FOLDER] [--quick]`.
+"""Measure when a semantic hit is right: `python scripts/bench_semantic.py [--data FOLDER] [--quick | --trials N]`.
 
 It prints the tables of the README: pairs, all-distinct prompts, follow-ups and two streams, for each policy.
+`--trials N` prints instead what errorBudget does on N streams of each of many kinds; 10 take an hour on two processors.
 Needs requirements.txt and the data, which is not part of this repository (`--data`, AICACHE_SEMANTIC_DATA).
 """
 
@@ -22,7 +23,7 @@ from llmcache.semantic.gate import judge  # noqa: E402 - the paths come first
 from llmcache.semantic.threshold import Threshold, safe  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from semantic_bench import data, fixed, learned  # noqa: E402
+from semantic_bench import data, fixed, learned, trials  # noqa: E402
 from semantic_bench.replay import Gate, Tally, Track  # noqa: E402
 
 screen = Console(width=None if sys.stdout.isatty() else 120)
@@ -39,6 +40,9 @@ def main() -> int:
     args = arguments().parse_args()
     folder = data.opened(args.data)
     began = time.perf_counter()
+    if args.trials:
+        trial(folder, range(args.first, args.first + args.trials))
+        return 0
     strict, facts = (no_gate, no_gate) if args.no_gate else (judge, loose)
     threshold = pairs(folder, strict)
     apart(folder, strict, threshold)
@@ -61,6 +65,8 @@ def arguments() -> argparse.ArgumentParser:
     where = os.environ.get("AICACHE_SEMANTIC_DATA", str(ROOT.parent / "shared" / "data" / "semantic"))
     parser.add_argument("--data", type=Path, metavar="FOLDER", default=Path(where), help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="one order of each stream, and nothing thinned")
+    parser.add_argument("--trials", type=int, default=0, metavar="N", help="streams of each kind to try errorBudget on")
+    parser.add_argument("--first", type=int, default=11, metavar="SEED", help="of the first of them (default: 11)")
     parser.add_argument("--no-gate", action="store_true", help="leave the gate out, to see what it does")
     return parser
 
@@ -133,6 +139,28 @@ def learn(tracks: Sequence[Track], gates: Sequence[Gate]) -> None:
             )
             for one in learned.compared(tracks, gates, BUDGETS)
         ),
+    )
+
+
+def trial(folder: data.Folder, seeds: range) -> None:
+    """Print for each kind of stream and each budget: runs over it, hits beside the best threshold, wrong hits."""
+    totals = [[0, 0, 0, 0] for _ in BUDGETS]
+    lines = []
+    for done in trials.trials(folder, loose, (judge, no_gate), seeds, BUDGETS):
+        cells = []
+        for budget, tallies, best, total in zip(BUDGETS, done.tallies, done.best, totals, strict=True):
+            over = sum(tally.wrong > budget * tally.hits for tally in tallies)
+            hits, wrong = sum(tally.hits for tally in tallies), sum(tally.wrong for tally in tallies)
+            rate = hits / sum(tally.requests for tally in tallies)
+            cells.append(f"{over} | {rate:.1%} ({best.hit_rate:.1%}) | {wrong}/{hits}")
+            for place, number in enumerate((over, len(tallies), wrong, hits)):
+                total[place] += number
+        lines.append((done.trial.source, done.trial.kind, *cells))
+    lines.append(("all", "", *(f"{over} of {runs} | | {wrong}/{hits}" for over, runs, wrong, hits in totals)))
+    show(
+        f"errorBudget on {len(seeds)} streams of each kind: runs over | hits (best threshold) | wrong/hits",
+        ("source", "kind", *(f"{budget:.1%}" for budget in BUDGETS)),
+        lines,
     )
 
 

@@ -35,8 +35,8 @@ class Policy:
     """Decide and log, never serve."""
     audit_share: float = 0.0
     """Of the hits, how many are asked upstream again, in the background."""
-    explore_share: float = 0.03
-    """Of what `errorBudget` would serve, how many are forwarded to learn."""
+    explore_share: float = 0.05
+    """Of what `errorBudget` serves, how many are asked upstream too, to learn; of the first ones more."""
     rules: Rules = field(default_factory=rules)
     near_miss_log: Path | None = None
     log_prompts: bool = False
@@ -63,7 +63,7 @@ def read_policy(root: Section) -> Policy:
         gate=block.read("gate", "auto", _gate),
         shadow=block.read("shadow", root.read("shadow", False, flag), flag),
         audit_share=block.read("auditShare", 0.0, _share),
-        explore_share=block.read("exploreShare", 0.03, _share),
+        explore_share=block.read("exploreShare", 0.05, _share),
         rules=_rules(block),
         near_miss_log=block.read("nearMissLog", None, expanded),
         log_prompts=block.read("logPrompts", False, flag),

@@ -5,6 +5,7 @@ Entry points: `compared`, `hindsight`, `strangers`.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -47,9 +48,9 @@ class Compared:
         return statistics.median(tally.hit_rate for tally in self.static)
 
 
-def learning(budget: float) -> ErrorBudget:
+def learning(budget: float, seed: int = SEED) -> ErrorBudget:
     """Return a policy that knows nothing yet, and behaves the same each time."""
-    return ErrorBudget(budget, seed=SEED, now=lambda: 0.0)
+    return ErrorBudget(budget, seed=seed, now=itertools.count().__next__)
 
 
 def compared(tracks: Sequence[Track], gates: Sequence[Gate], budgets: Sequence[float]) -> list[Compared]:

@@ -87,3 +87,17 @@ def test_a_spotless_record_must_be_long_enough():
     """However sure the model is, fewer outcomes than would bound a clean record allow nothing."""
     for count, found in ((250, False), (300, True)):
         assert found == (estimator.cutoff(np.full(count, 20.0), np.zeros(count), 0.01, 1.645) is not None)
+
+
+def test_strata_tell_the_share_that_was_wrong():
+    """From the most certain down no share is lower again, and each is near that of its outcomes."""
+    random = np.random.default_rng(7)
+    scores = random.random(2000) * 6
+    wrong = (random.random(2000) < 1 / (1 + np.exp(scores))).astype(float)
+    wrong[::10] = np.nan
+    found = estimator.strata(scores, wrong)
+    assert [share for _, share in found] == sorted(share for _, share in found)
+    assert [least for least, _ in found] == sorted((least for least, _ in found), reverse=True)
+    assert 1800 // estimator.STRATUM == len(found)
+    assert found[-1][1] == pytest.approx(0.5, abs=0.15)
+    assert () == estimator.strata(scores[:20], wrong[:20])

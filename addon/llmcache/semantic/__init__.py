@@ -34,7 +34,7 @@ class Evidence:
     key: str
     """Of the candidate that was served, or would have been."""
     passed: bool = True
-    """Whether the gate let it pass."""
+    """Whether it was at all to be served: the gate let it pass, and the policy had no objection to the candidate."""
 
 
 @dataclass(frozen=True, slots=True)

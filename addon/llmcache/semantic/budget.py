@@ -1,8 +1,9 @@
 """The policy `errorBudget`: serve what is certain enough that at most a given share of the hits is wrong.
 
 It learns from the calls that go upstream: their answer says whether serving a neighbor's would have been right.
-It serves nothing before the evidence bounds the error, asks about a share of its hits all the same to keep looking, and
-starts over when those say that the budget is broken. The budget is wrong / hits, the strict reading.
+It serves nothing before the evidence bounds the error, asks about a share of its hits all the same to keep looking,
+pauses while more answers are wrong than it learned to expect, and starts over when that is sure.
+The budget is wrong / hits, the strict reading.
 It does no I/O: `fresh` and `absorb` carry what was learned. Entry point: `ErrorBudget`.
 """
 
@@ -18,22 +19,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import Candidate, Decision, Evidence, Forward, Judge, Serve, admit, estimator, neighborhood, wording
+from .drift import Drift
 from .evidence import Observation, read, write
-from .groups import Groups
+from .groups import UNKNOWN, Groups
 
 LOG = 16_384
 """Observations that are kept; the oldest go first."""
-EXPLORE = 0.03
-"""The share of hits that is asked upstream all the same."""
-DEVIATIONS = 1.645
-"""Of every one-sided bound: 95 %."""
+EXPLORE = 0.05
+"""The share of hits that is asked upstream all the same; of the first ones more."""
+EARLY = 0.25
+"""Over the budget: after so many hits half of them are still looked at, after ten times as many one in eleven."""
+DEVIATIONS = 2.326
+"""Of every one-sided bound: 99 %, for it is looked at again and again until it holds."""
 LEAST = 100
 """Outcomes before the first fit."""
 STEADY = 3
 """Fits of which the strictest cutoff holds: the least strict of many is a lucky one."""
 JUDGED = 3
 """Members of the winning group that the gate is asked about."""
-FEATURES = neighborhood.COUNT + wording.COUNT
+FEW = 5
+"""Entries of a group that has to be tried before it is served."""
+FEATURES = neighborhood.COUNT + wording.COUNT + 1
 RECENT = 64
 
 
@@ -44,6 +50,13 @@ class Rule:
     model: estimator.Model
     cutoff: float
     """Infinite while nothing is certain enough."""
+    strata: tuple[tuple[float, float], ...]
+    """Down to which certainty which share was wrong, the most certain first."""
+
+    def chance(self, score: float) -> float:
+        """Return how often a decision of this certainty is wrong: by the model, or by what was counted if more."""
+        counted = next((share for least, share in self.strata if score >= least), 0.0)
+        return max(counted, 1 / (1 + math.exp(max(-30.0, min(score, 30.0)))))
 
 
 class ErrorBudget:
@@ -73,6 +86,8 @@ class ErrorBudget:
         self._fitted = 0
         self._cutoffs: deque[float] = deque(maxlen=STEADY)
         self._rule: Rule | None = None
+        self._drift = Drift()
+        self._hits = 0
 
     def __repr__(self) -> str:
         cutoff = self._rule.cutoff if self._rule else math.inf
@@ -91,9 +106,11 @@ class ErrorBudget:
         chosen, refused = _chosen(place.members, judge)
         best = chosen or place.members[0]
         words = wording.likeness(asked, [member.question for member in place.members], best.question)
-        features = (*place.features, *words)
+        features = (*place.features, *words, self._groups.doubt(best.key))
         if chosen is None:
             return Forward(refused, Evidence(features, best.key, passed=False))
+        if self._untried(chosen.key):
+            return Forward("untried, or wrong of late", Evidence(features, chosen.key, passed=False))
         evidence = Evidence(features, chosen.key)
         rule = self._rule
         if rule is None or rule.cutoff == math.inf:
@@ -101,10 +118,24 @@ class ErrorBudget:
         score = rule.model.score(features)
         if not score >= rule.cutoff:
             return Forward(f"certainty {score:.2f} < {rule.cutoff:.2f}", evidence)
-        explore = self._random.random() < self.explore
+        if self._drift.feared > self.budget / 2:
+            return Forward(f"drift {self._drift.feared:.3f} feared", evidence)
+        explore = self._random.random() < self._looked
+        self._hits += 1
         if not explore:
             self._note(Observation(features, self._now()))
         return Serve(chosen, explore, evidence)
+
+    def _untried(self, key: str) -> bool:
+        """Whether an answer that was seldom given has not shown that it is right for others: no model speaks for it."""
+        few = self._groups.size(self._groups.of(key)) < FEW
+        return few and self._groups.doubt(key) >= UNKNOWN
+
+    @property
+    def _looked(self) -> float:
+        """The share of the hits that is asked upstream at this time: a new rule is watched closely."""
+        first = EARLY / self.budget
+        return max(self.explore, first / (first + self._hits)) if self.explore else 0.0
 
     def learn(
         self, decision: Decision, candidates: Sequence[Candidate], *, equal: Sequence[bool | None], key: str
@@ -120,9 +151,13 @@ class ErrorBudget:
         served = isinstance(decision, Serve)
         if served:
             self._withdraw(evidence.features)
-        self._note(Observation(evidence.features, self._now(), outcome, evidence.passed, served, key, joined))
-        if served and not outcome:
-            self._brake()
+        now, tried = self._now(), evidence.key
+        seen = Observation(evidence.features, now, outcome, evidence.passed, served, key, joined, tried)
+        self._note(seen)
+        self._watch(seen)
+        if (since := self._drift.since) is not None:
+            self._fresh.append(Observation((), since, forget=True))
+            self._forget(since)
 
     def _note(self, observation: Observation) -> None:
         self._log.append(observation)
@@ -137,19 +172,25 @@ class ErrorBudget:
                     del notes[place]
                     break
 
-    def _brake(self) -> None:
-        """Stop, forget and learn again when it is 95 % sure that the budget is broken."""
-        outcomes = [one.equal for one in self._log if one.explored]
-        share = outcomes.count(False) / len(outcomes)
-        if estimator.lower(share, len(outcomes), DEVIATIONS) > self.budget:
-            self._note(Observation((), self._now(), forget=True))
-            self._forget()
+    def _watch(self, seen: Observation) -> None:
+        """Let an outcome tell of its group, and whether it was to be expected; the rule has not learned from it yet."""
+        if seen.equal is None:
+            return
+        if seen.chosen:
+            self._groups.tried(seen.chosen, wrong=not seen.equal)
+        if seen.passed and self._rule is not None:
+            chance = self._rule.chance(self._rule.model.score(seen.features))
+            self._drift.note(max(self.budget, chance), seen.time, wrong=not seen.equal)
 
-    def _forget(self) -> None:
+    def _forget(self, since: float) -> None:
+        """Start over with what came after *since*."""
+        kept = [one for one in self._log if one.time > since]
         self._log.clear()
+        self._log.extend(kept)
         self._cutoffs.clear()
-        self._rule = None
-        self._unused = self._fitted = 0
+        self._rule, self._drift = None, Drift()
+        self._unused = sum(one.equal is not None for one in kept)
+        self._fitted = self._hits = 0
 
     @property
     def due(self) -> bool:
@@ -158,7 +199,7 @@ class ErrorBudget:
 
     def refit(self) -> None:
         """Fit the model and choose the cutoff anew."""
-        log = list(self._log)
+        log, drift = list(self._log), self._drift
         self._unused = 0
         known = [number for number, one in enumerate(log) if one.equal is not None]
         self._fitted = len(known)
@@ -170,9 +211,11 @@ class ErrorBudget:
         scores, wrong = model.scores(features), np.full(len(log), np.nan)
         scores[known], wrong[known] = estimator.crossed(features[known], right), ~right
         passed = np.array([one.passed for one in log])
+        if drift is not self._drift:  # it started over meanwhile, and these are conclusions from what is forgotten
+            return
         bound = estimator.cutoff(scores[passed], wrong[passed], self.budget, DEVIATIONS)
         self._cutoffs.append(math.inf if bound is None else bound.cutoff)
-        self._rule = Rule(model, max(self._cutoffs))
+        self._rule = Rule(model, max(self._cutoffs), estimator.strata(scores[passed], wrong[passed]))
 
     def fresh(self) -> bytes:
         """Return the observations since the last call."""
@@ -183,16 +226,16 @@ class ErrorBudget:
     def absorb(self, evidence: bytes) -> int:
         """Add observations of other processes or of an earlier run; return how many lines could not be read."""
         found, bad = read(evidence, FEATURES)
+        since = max((one.time for one in found if one.forget), default=-math.inf)
+        if since > -math.inf:
+            self._forget(since)
         for one in found:
             if one.key:
                 self._groups.join(one.key, one.joined)
-        since = max((one.time for one in found if one.forget), default=-math.inf)
-        if since > -math.inf:
-            kept = [one for one in self._log if one.time > since]
-            self._forget()
-            self._log.extend(kept)
-        self._log.extend(one for one in found if one.time > since)
-        self._unused += sum(one.equal is not None for one in self._log)
+            self._watch(one)
+            if one.time > since:
+                self._log.append(one)
+                self._unused += one.equal is not None
         return bad
 
 

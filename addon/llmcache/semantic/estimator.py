@@ -129,6 +129,24 @@ def bounds(scores: Floats, wrong: Floats, deviations: float) -> list[Bound]:
     return found
 
 
+def strata(scores: Floats, wrong: Floats) -> tuple[tuple[float, float], ...]:
+    """Return (least certainty, share of wrong ones) of each stratum, the most certain first; no share is lower again.
+
+    *wrong* is as for `bounds`. What is less certain than the last stratum is known to no better than its own chance.
+    """
+    known = ~np.isnan(wrong)
+    order = np.argsort(-scores[known], kind="stable")
+    scores, wrong = scores[known][order], wrong[known][order]
+    found: list[tuple[float, float]] = []
+    highest = 0.0
+    for first in range(0, len(scores) - STRATUM + 1, STRATUM):
+        part = slice(first, first + STRATUM)
+        chance = 1 / (1 + np.exp(np.clip(scores[part], -30, 30)))
+        highest = max(highest, float(wrong[part].sum() + PRIOR * chance.mean()) / (STRATUM + PRIOR))
+        found.append((float(scores[part][-1]), highest))
+    return tuple(found)
+
+
 def cutoff(scores: Floats, wrong: Floats, budget: float, deviations: float) -> Bound | None:
     """Return the least certain cutoff whose bound keeps the budget; None while there is none.
 

@@ -12,7 +12,10 @@ from typing import Any
 
 import orjson
 
-VERSION = 1
+from .groups import UNKNOWN
+
+VERSION = 2
+"""Version 1 knew neither the doubt, the last of the features, nor who was chosen."""
 DIGITS = 5
 
 
@@ -26,13 +29,15 @@ class Observation:
     equal: bool | None = None
     """Whether the answer was the right one; None where it was served and nobody looked."""
     passed: bool = True
-    """Whether the gate let it pass; what it refuses teaches the model, and counts for no bound."""
+    """Whether the gate and the policy would let it pass; what they refuse teaches the model, and is in no bound."""
     explored: bool = False
     """Whether it was served, and asked upstream all the same."""
     key: str = ""
     """Of the entry that was stored for this call; empty for none."""
     joined: tuple[str, ...] = ()
     """The keys of the entries whose answer is equal to it."""
+    chosen: str = ""
+    """The key of the entry whose answer was tried; empty where nobody looked."""
     forget: bool = False
     """Nothing that is older counts any more; such a line has no features."""
 
@@ -43,7 +48,7 @@ def write(observations: Iterable[Observation]) -> bytes:
 
 
 def read(lines: bytes, count: int) -> tuple[list[Observation], int]:
-    """Return the observations of *count* features, and how many lines are of another version or damaged."""
+    """Return the observations of *count* features, and how many lines are of an unknown version or damaged."""
     found, bad = [], 0
     for line in lines.splitlines():
         try:
@@ -59,6 +64,8 @@ def _record(one: Observation) -> dict[str, Any]:
     record: dict[str, Any] = {"v": VERSION, "t": round(one.time, 3), "x": [round(x, DIGITS) for x in one.features]}
     if one.equal is not None:
         record |= {"y": one.equal, "p": one.passed, "e": one.explored}
+    if one.chosen:
+        record["c"] = one.chosen
     if one.key:
         record |= {"k": one.key, "j": one.joined}
     return record
@@ -66,11 +73,14 @@ def _record(one: Observation) -> dict[str, Any]:
 
 def _observation(record: Any, count: int) -> Observation:
     """Raise one of the errors that `read` expects for what is no observation."""
-    if record.get("forget") is True and record["v"] == VERSION:
+    version = record["v"]
+    if record.get("forget") is True and version in (1, VERSION):
         return Observation((), float(record["t"]), forget=True)
     features, time, equal = tuple(map(float, record["x"])), float(record["t"]), record.get("y")
+    if version == 1:
+        features = (*features, UNKNOWN)
     joined = record.get("j", [])
-    if record["v"] != VERSION or len(features) != count or not all(map(math.isfinite, (*features, time))):
+    if version not in (1, VERSION) or len(features) != count or not all(map(math.isfinite, (*features, time))):
         raise ValueError("an observation of another version")
     if not isinstance(equal, bool | None) or not all(isinstance(key, str) for key in joined):
         raise TypeError("an observation with other types")
@@ -82,4 +92,5 @@ def _observation(record: Any, count: int) -> Observation:
         explored=record.get("e", False) is True,
         key=str(record.get("k", "")),
         joined=tuple(joined),
+        chosen=str(record.get("c", "")),
     )

@@ -1,6 +1,7 @@
 """Which entries have equal answers: they belong together, and what is learned about one wording helps all of them.
 
-It compares nothing itself; it is told who is equal. Entry point: `Groups`.
+Of each group it also keeps how often its answer was the wrong one of late: others ask things that are much like it.
+It compares nothing itself; it is told who is equal, and what was wrong. Entry point: `Groups`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from dataclasses import dataclass, field
 
 MOST = 200_000
 """Keys that are remembered; beyond, the ones that joined first are forgotten, and stand alone again."""
+UNKNOWN = 0.3
+"""The doubt in a group that was never tried."""
+RATE = 0.1
+"""How far one outcome moves the doubt in its group: about ten of them are remembered."""
 
 
 @dataclass(slots=True)
@@ -19,6 +24,7 @@ class Groups:
     most: int = MOST
     _above: dict[str, str] = field(default_factory=dict)
     _sizes: dict[str, int] = field(default_factory=dict)
+    _doubts: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Groups: {len(self._above)} keys in {len(self._sizes)} groups>"
@@ -35,6 +41,15 @@ class Groups:
         """Return how many keys the group has."""
         return self._sizes.get(group, 1)
 
+    def doubt(self, key: str) -> float:
+        """Return how often the answer of a key's group was wrong of late, between 0 and 1."""
+        return self._doubts.get(self.of(key), UNKNOWN)
+
+    def tried(self, key: str, *, wrong: bool) -> None:
+        """Take what came of answering with *key*."""
+        before = self.doubt(key)
+        self._doubts[self.of(key)] = before + RATE * (wrong - before)
+
     def join(self, key: str, others: Iterable[str]) -> None:
         """Put a key together with those whose answer is equal; without any it begins a group."""
         root = self._added(key)
@@ -45,6 +60,9 @@ class Groups:
                 root, gone = min(root, second), max(root, second)
                 self._above[gone] = root
                 self._sizes[root] += self._sizes.pop(gone)
+                doubts = [self._doubts.pop(name) for name in (root, gone) if name in self._doubts]
+                if doubts:
+                    self._doubts[root] = sum(doubts) / len(doubts)
         while len(self._above) > self.most:
             self._forget()
 
@@ -61,6 +79,7 @@ class Groups:
         for key in kept:
             names.setdefault(self.of(key), key)
         placed = {key: names[self.of(key)] for key in kept}
+        self._doubts = {names[old]: doubt for old, doubt in self._doubts.items() if old in names}
         self._above = placed
         self._sizes = {}
         for name in placed.values():
