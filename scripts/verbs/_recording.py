@@ -49,10 +49,11 @@ class Recording:
     def keep(self) -> Swapped:
         """Put what was recorded into the folder. Raises `Stop`."""
         assert self.renewal
+        old, fresh = self.renewal.old.store, self.renewal.fresh
         try:
-            return swap(self.renewal.old.store, self.renewal.fresh.store, self.only)
+            return swap(old, fresh.store, self.only, fresh.asked)
         except OSError as error:
-            where = self.renewal.fresh.store.folder
+            where = fresh.store.folder
             raise Stop(f"the recordings in {where} cannot be put into their place: {error}") from error
 
     def drop(self) -> int:

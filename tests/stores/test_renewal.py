@@ -11,7 +11,7 @@ from llmcache.engine import Engine
 from llmcache.stores.cassette import CassetteStore
 from llmcache.stores.renewal import Renewal, Swapped, aside, swap
 from llmcache.stores.turns import Turns
-from support.recordings import ask, call, engine_on, record
+from support.recordings import ask, call, engine_on, look, record
 
 Calls = list[tuple[str, str, str]]
 """(lane, question, answer)."""
@@ -44,6 +44,22 @@ async def renewed(folder: Path, calls: Calls, *only: str, rules: str = "") -> Sw
     old = CassetteStore(folder)
     old.open()
     return swap(old, fresh, only)
+
+
+async def failing(folder: Path, calls: Calls, *only: str, rules: str = "") -> Swapped:
+    """Record *calls* aside, of which those without an answer fail at the provider, and put them into *folder*."""
+    engine = engine_on(aside(folder), "record", rules)
+    for lane, question, answer in calls:
+        if answer:
+            await record(engine, asked(lane, question), answer)
+        else:
+            _, ticket = await look(engine, asked(lane, question))
+            engine.abandon(ticket, "status-500")
+    await engine.close()
+    turns, old = engine.recordings, engine_on(folder, "replay", rules).recordings
+    assert isinstance(turns, Turns)
+    assert isinstance(old, Turns)
+    return swap(old.store, turns.store, only, turns.asked)
 
 
 async def answers(folder: Path, *calls: tuple[str, str], rules: str = "") -> list[str]:
@@ -152,3 +168,17 @@ def test_what_killed_runs_left_is_removed(folder: Path) -> None:
     lives.mkdir()
     assert aside(folder).name == f".recordings.recording-{os.getpid()}"
     assert (gone.exists(), lives.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("rules", ["", "match: {replace: [dates]}"], ids=["exact", "by the rules"])
+async def test_what_the_provider_did_not_answer_stays(folder: Path, rules: str) -> None:
+    """A call that came and got no good reply keeps its recording; one that did not come any more does not."""
+    one, two = "one on 2024-01-01", "two on 2024-01-01"
+    await made(folder, [("", one, "1"), ("", two, "2"), ("", "three", "3")], rules)
+    if rules:
+        one, two = one.replace("2024", "2025"), two.replace("2024", "2025")
+    swapped = await failing(folder, [("", one, "1 new"), ("", two, "")], rules=rules)
+    assert (len(swapped.added), len(swapped.replaced), len(swapped.removed)) == (0, 1, 1)
+    assert await answers(folder, ("", one), ("", two), ("", "three"), rules=rules) == ["1 new", "2", ""]
+    swapped = await failing(folder, [("", one, "1 anew"), ("", two, "")], "openai-chat/*", rules=rules)
+    assert (len(swapped.added), len(swapped.replaced), len(swapped.removed)) == (0, 1, 0)

@@ -1,7 +1,8 @@
 """A run that records anew: written aside, and put in the place of the old recordings when it ended well.
 
-What a lane did not ask for any more goes with what was replaced, so that recordings never stack up; with globs only
-files that they match are renewed, and all other calls are answered from what is there. A run that failed leaves the
+What a lane did not ask for any more goes with what was replaced, so that recordings never stack up; what it asked for
+and the provider did not answer well stays. With globs only files that they match are renewed, and all other calls are
+answered from what is there. A run that failed leaves the
 folder as it was. It knows no modes and no commands. Entry points: `Renewal`, `aside`, `swap`.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -119,9 +120,10 @@ def aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.recording-{os.getpid()}")
 
 
-def swap(old: CassetteStore, fresh: CassetteStore, only: Sequence[str] = ()) -> Swapped:
+def swap(old: CassetteStore, fresh: CassetteStore, only: Sequence[str] = (), asked: Collection[str] = ()) -> Swapped:
     """Put the recordings of *fresh* into the folder of *old* and remove those that they replace; both are closed.
 
+    *asked*: the keys of the calls that came; the recording of one whose reply was none to record stays.
     New files are there before old ones go: who is killed in between has too many recordings, never too few.
     Raises `OSError`.
     """
@@ -133,7 +135,10 @@ def swap(old: CassetteStore, fresh: CassetteStore, only: Sequence[str] = ()) -> 
     going |= {
         path
         for path in before
-        if (not only or meets(path, only)) and path not in going and _lane(old.folder / path) in lanes
+        if (not only or meets(path, only))
+        and path not in going
+        and not {before[path].key, before[path].scrubbed}.intersection(asked)
+        and _lane(old.folder / path) in lanes
     }
     names = {(held.key, held.sequence): path for path, held in sorted(before.items(), reverse=True)}
     sides = {name for path in going for name in _sides(old.folder / path)}

@@ -42,6 +42,11 @@ class Turns:
         self._numbers[key] += 1
         return self._numbers[key] - 1
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """The keys of all calls that were numbered, by the rules where there are any for them."""
+        return frozenset(self._numbers)
+
     def knows(self, held: Held) -> bool:
         """Whether the recording was served or made here."""
         return held.path in self.used or held.key in self.written
