@@ -82,11 +82,13 @@ def show(stats: Stats, hint: str = "", more: Sequence[tuple[str, str]] = ()) -> 
     """Print the summary on stderr, and *more* behind it; *hint* is for a run in which no call was seen."""
     if not stats.calls:
         print(f"aicache: no LLM call came through{hint and f'; {hint}'}", file=sys.stderr)
-    elif sys.stderr.isatty():
-        _table([*rows(stats), *more])
-    else:
-        for name, text in [*rows(stats), *more]:
-            print(f"aicache: {name + ':':<12}{text}", file=sys.stderr)
+    found = [*(rows(stats) if stats.calls else []), *more]
+    if sys.stderr.isatty():
+        if found:
+            _table(found)
+        return
+    for name, text in found:
+        print(f"aicache: {name + ':':<12}{text}", file=sys.stderr)
 
 
 def _table(found: list[tuple[str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from llmcache.chat import Usage
 from llmcache.stats import Observation, Stats
-from verbs._summary import dollars, rows
+from verbs._summary import dollars, rows, show
 
 
 def seen(outcome: str, reason: str, **more) -> Observation:
@@ -44,3 +44,9 @@ def test_everything_that_happened_is_told():
 def test_an_amount_has_digits_that_tell_something(amount: float, text: str):
     """Small amounts keep four places, large ones two."""
     assert dollars(amount) == text
+
+
+def test_where_the_calls_went_is_told_when_none_came(capsys: pytest.CaptureFixture[str]):
+    """A run without a call says which hosts were asked instead: that is most often why."""
+    show(Stats(), "a hint", [("other hosts", "llm.example 3")])
+    assert capsys.readouterr().err == "aicache: no LLM call came through; a hint\naicache: other hosts: llm.example 3\n"
