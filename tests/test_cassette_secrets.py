@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -85,6 +86,7 @@ def written(place):
 
 
 STOP = event(finish="stop")
+FILE = base64.b64encode(f"{'notes ' * 400}my key is {SECRET}\n{'more ' * 100}".encode()).decode()
 SEEDED = {
     "question": (request(f"my key is {SECRET}"), reply("ok"), "request.body.messages.0.content"),
     "another member": (request(tag=SECRET), reply("ok"), "request.body.tag"),
@@ -99,6 +101,9 @@ SEEDED = {
         stream(["it is ", *SECRET], 7),
         "reply.events.data.choices.0.index 0.delta.content",
     ),
+    "file": (request(file={"data": f"data:text/plain;base64,{FILE}"}), reply("ok"), "request.body.file.data"),
+    "file in a reply": (request(), reply(FILE), "reply.body.choices.0.message.content"),
+    "file in an event": (request(stream=True), stream(["x", FILE], 500), "reply.events.1.data.choices.0.delta.content"),
     "events with blanks before the end": (
         request(stream=True),
         sent("data: %s\n\n", *(event(piece)[:-1] + " " * (3 + at % 5) + "}" for at, piece in enumerate(SECRET)), STOP),
@@ -185,6 +190,8 @@ async def test_cleaned(place, asked, exchange):
     assert list(found(clean, scanner)) == []
     assert cleaned(clean, scanner) == clean
     assert (clean.key == entry.key) == (clean.request == entry.request)
+    if any(base64.b64encode(b"notes " * 400) in text for text in (entry.request, entry.reply.body)):
+        return
     assert b"<GitHub token>" in clean.request + clean.reply.body + clean.reply.header("x-request-id").encode() or (
         b"<value of MY_SECRET>" in clean.request + clean.reply.body
     )

@@ -88,7 +88,7 @@ def show(stats: Stats, hint: str = "", more: Sequence[tuple[str, str]] = ()) -> 
             _table(found)
         return
     for name, text in found:
-        print(f"aicache: {name + ':':<12}{text}", file=sys.stderr)
+        print(f"aicache: {name + ': ':<12}{text}", file=sys.stderr)
 
 
 def _table(found: list[tuple[str, str]]) -> None:

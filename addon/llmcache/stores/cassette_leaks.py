@@ -6,6 +6,7 @@ Entry points: `found` tells where, `check` refuses to write, `cleaned` puts plac
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from ..jsontext import canonical
 from ..leaks import Find, Path, Scanner, placeholder
 from . import cassette_events as events
 from .cassette_json import parsed, written
+from .cassette_sides import packed
 from .cassette_yaml import Flow
 
 
@@ -45,16 +47,36 @@ def found(entry: Entry, scanner: Scanner) -> Iterator[tuple[Path, Find]]:
     """Yield (path in the recording, find) for each secret in *entry*."""
     for name in ("model", "path", "question", "host"):
         yield from (((name,), find) for find in scanner.finds(getattr(entry, name)))
-    yield from scanner.inside(_value(entry.request), ("request",))
+    yield from _inside(_value(entry.request), ("request",), scanner)
     for name, value in entry.reply.headers:
         yield from (((("reply", "headers", name)), find) for find in scanner.finds(value))
     body = _events(entry)
     if body is None:
-        yield from scanner.inside(_value(entry.reply.body), ("reply", "body"))
+        yield from _inside(_value(entry.reply.body), ("reply", "body"), scanner)
         yield from _across(_list(entry.reply.body), ("reply", "body"), scanner)
         return
-    yield from scanner.inside(body["events"], ("reply", "events"))
+    yield from _inside(body["events"], ("reply", "events"), scanner)
     yield from _across(body["events"], ("reply", "events"), scanner)
+
+
+def _inside(value: Any, at: Path, scanner: Scanner) -> Iterator[tuple[Path, Find]]:
+    """Yield each secret in the JSON *value*, and in the files that are in it as base64: those are written decoded."""
+    yield from scanner.inside(value, at)
+    for path, text in _texts(value, at):
+        _, file = packed(text) or ("", b"")
+        yield from ((path, find) for find in scanner.finds(file.decode("latin-1")))
+
+
+def _texts(value: Any, at: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield at, value
+        case dict():
+            for name, each in value.items():
+                yield from _texts(each, (*at, name))
+        case list():
+            for number, each in enumerate(value):
+                yield from _texts(each, (*at, number))
 
 
 def _across(pieces: list[Any], at: Path, scanner: Scanner) -> Iterator[tuple[Path, Find]]:
@@ -136,6 +158,8 @@ def _cleaned_bytes(data: bytes, scanner: Scanner) -> bytes:
 
 def _masked(value: Any, scanner: Scanner) -> Any:
     match value:
+        case str() if (found := packed(value)) and scanner.finds(file := found[1].decode("latin-1")):
+            return found[0] + base64.b64encode(scanner.masked(file).encode("latin-1")).decode()
         case str():
             return scanner.masked(value)
         case dict():

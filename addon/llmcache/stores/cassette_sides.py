@@ -1,7 +1,8 @@
 """Bytes that are no text, in files beside the recordings: `_blobs/SHA256.EXT`, named by their content.
 
 Long base64 texts inside JSON (images, sound) go there decoded; in their place stands a mapping with `_file`.
-It opens nothing: writing gives names and bytes, reading asks a function for them. Entry points: `side`, `out`, `back`.
+It opens nothing: writing gives names and bytes, reading asks a function for them.
+Entry points: `side`, `out`, `back`; `packed` tells what `out` would take.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def out(value: Any, blobs: Blobs) -> Any:
             return {name: out(each, blobs) for name, each in value.items()}
         case list():
             return [out(each, blobs) for each in value]
-        case str() if len(value) >= LONG:
+        case str():
             return _outside(value, blobs)
     return value
 
@@ -82,17 +83,25 @@ def named(value: Any) -> Iterator[str]:
                 yield from named(each)
 
 
-def _outside(value: str, blobs: Blobs) -> Any:
-    found = _DATA_URL.match(value)
-    prefix, kind = (found[0], found[1]) if found else ("", "")
+def packed(value: str) -> tuple[str, bytes] | None:
+    """Return what stands before the base64 of *value*, and the bytes that would be a side file; None: it stays text."""
+    found = _DATA_URL.match(value) if len(value) >= LONG else None
+    prefix = found[0] if found else ""
     text = value[len(prefix) :]
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True) if len(value) >= LONG else b""
     except (binascii.Error, ValueError):
+        return None
+    return (prefix, data) if data and base64.b64encode(data).decode() == text else None
+
+
+def _outside(value: str, blobs: Blobs) -> Any:
+    found = packed(value)
+    if found is None:
         return value
-    if base64.b64encode(data).decode() != text:
-        return value
-    path = side(data, kind or _kind(data), blobs)
+    prefix, data = found
+    named = _DATA_URL.match(prefix)
+    path = side(data, named[1] if named else _kind(data), blobs)
     return {MARK: path} | ({"prefix": prefix} if prefix else {})
 
 
