@@ -160,6 +160,8 @@ def _chat(body: Body, finish: frozenset[str]) -> str:
     if reason := _finish(body, finish):
         return reason
     calls = body.get("tool_calls") or []
+    if not isinstance(calls, list):
+        return "tool-arguments"
     if not (body["text"].strip() or calls or body.get("search_queries")):
         return "empty"
     return "" if all(_callable(each) for each in calls) else "tool-arguments"
@@ -177,9 +179,11 @@ def _generated(call: Call, body: Body, finish: frozenset[str]) -> str:
 
 def _finish(answer: Body, finish: frozenset[str]) -> str:
     reason = answer.get("finish_reason")
+    if not isinstance(reason, str):
+        return "finish-unnamed"
     if reason in cohere.NATURAL or reason in finish:
         return ""
-    return f"finish-{reason}" if isinstance(reason, str) and _SLUG.fullmatch(reason) else "finish-unnamed"
+    return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
 
 
 def _callable(tool_call: Any) -> bool:

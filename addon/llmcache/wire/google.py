@@ -235,9 +235,8 @@ def _as_json(reply: Reply, form: str) -> Reply:
     body = assemble(payloads(reply.body, form))
     for part in (part for each in body.get("candidates", ()) for part in each.get("content", {}).get("parts", ())):
         # Vertex streams the arguments of a function in pieces when asked to; no JSON reply has such a call.
-        if isinstance(part, dict) and (
-            pieces := {"partialArgs", "willContinue"}.intersection(part.get("functionCall", ()))
-        ):
+        asked = part.get("functionCall") if isinstance(part, dict) else None
+        if isinstance(asked, dict) and (pieces := asked.keys() & {"partialArgs", "willContinue"}):
             raise Lossy(min(pieces))
     return Reply(reply.status, http.typed(reply.headers, _TYPES["json"]), jsontext.dumps(body))
 

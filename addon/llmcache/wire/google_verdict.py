@@ -113,7 +113,7 @@ def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
         return "truncated"
     for reason in said:
         if reason not in NATURAL and reason not in finish:
-            return f"finish-{reason}" if _SLUG.fullmatch(str(reason)) else "finish-unknown"
+            return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
     parts = [part for each in slices for part in _dicts(_member(each, "content").get("parts"))]
     if not any(_has_substance(part) for part in parts):
         return "empty"
@@ -122,10 +122,10 @@ def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
     return "tool-arguments" if calls and not _callable(calls) else ""
 
 
-def _named(reason: Any) -> Any:
-    """Return the name of a finish reason that is written as its number (`enum-encoding=int`)."""
+def _named(reason: Any) -> str:
+    """Return the name of a finish reason, which may be written as its number (`enum-encoding=int`)."""
     number = type(reason) is int and 0 <= reason < len(NUMBERED)
-    return NUMBERED[reason] if number else reason
+    return NUMBERED[reason] if number else str(reason)
 
 
 def _has_substance(part: dict[str, Any]) -> bool:

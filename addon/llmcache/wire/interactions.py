@@ -153,11 +153,11 @@ def _of_stream(stream: bytes) -> Any:
 def _flaw(body: Body, finish: frozenset[str]) -> str:
     if body.get("error") or body.get("errors"):
         return "error-body"
-    status = body.get("status")
+    status = body["status"] if isinstance(body.get("status"), str) else ""
     if status in UNFINISHED:
         return "truncated"
     if status not in NATURAL and status not in finish:
-        return f"finish-{status}" if isinstance(status, str) and _SLUG.fullmatch(status) else "finish-unknown"
+        return f"finish-{status}" if _SLUG.fullmatch(status) else "finish-unknown"
     found = body.get("steps")
     steps = [step for step in found if isinstance(step, dict)] if isinstance(found, list) else []
     if not any(_says(step) for step in steps):

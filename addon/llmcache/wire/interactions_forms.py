@@ -70,7 +70,7 @@ def explode(body: Any) -> list[bytes]:
 
 def _step(step: Body, deltas: list[Body], strict: bool) -> Body:
     """Return a step with what its deltas brought."""
-    if strict and step.get("type") not in FILLED:
+    if strict and str(step.get("type")) not in FILLED:
         raise Lossy(str(step.get("type")))
     filled = {name: value for name, value in step.items() if (name, value) != ("signature", "")}
     texts: list[str] = []

@@ -62,8 +62,10 @@ def _answer(lines: list[dict[str, Any]], finish: frozenset[str]) -> str:
     if any(line.get("done") is True for line in lines[:-1]):
         return "after-done"
     reason = lines[-1].get("done_reason")
+    if not isinstance(reason, str):
+        return "finish-unnamed"
     if reason not in NATURAL and reason not in finish:
-        return f"finish-{reason}" if reason and _SLUG.fullmatch(str(reason)) else "finish-unnamed"
+        return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unnamed"
     said = [line["message"] if isinstance(line.get("message"), dict) else line for line in lines]
     calls = [call for each in said for call in _dicts(each.get("tool_calls"))]
     if not calls and not any(_has_substance(each) for each in said):

@@ -46,12 +46,18 @@ def assemble(stream: bytes) -> dict[str, Any]:
     check_text(stream)
     events = sent(stream)
     told = payloads(events, jsontext.skim_all)
-    last = next((at for at, each in enumerate(told) if each.get("type") in TERMINAL), None)
+    last = next((at for at, each in enumerate(told) if kind(each) in TERMINAL), None)
     if last is None:
         raise WireError("truncated")
     body = final(payloads([events[last]])[0], (payloads([event])[0] for event in _finished(events, told)))
     _compare(told, body)
     return body
+
+
+def kind(each: Payload) -> str:
+    """Return the type of an event or item; nothing where it is no text."""
+    found = each.get("type")
+    return found if isinstance(found, str) else ""
 
 
 def final(last: Payload, told: Iterable[Payload]) -> dict[str, Any]:
@@ -80,21 +86,20 @@ def _compare(told: Iterable[Payload], body: dict[str, Any]) -> None:
     """Raise `Lossy` when a text that came in deltas is not the text of the response."""
     spelled: dict[str, dict[tuple[int, int], list[str]]] = {}
     for each in told:
-        kind = each.get("type")
-        if kind in TEXTS and isinstance(delta := each.get("delta"), str):
+        if (event := kind(each)) in TEXTS and isinstance(delta := each.get("delta"), str):
             place = _number(each, "output_index"), _number(each, "content_index")
-            spelled.setdefault(kind, {}).setdefault(place, []).append(delta)
-    for kind, places in spelled.items():
-        name, field = TEXTS[kind]
+            spelled.setdefault(event, {}).setdefault(place, []).append(delta)
+    for event, places in spelled.items():
+        name, field = TEXTS[event]
         if "".join("".join(places[place]) for place in sorted(places)) != _said(body, name, field):
             raise Lossy(name)
 
 
-def _said(body: dict[str, Any], kind: str, field: str) -> str:
+def _said(body: dict[str, Any], of: str, field: str) -> str:
     """Return all that the parts or items of one type say, in their order."""
     found = []
     for item in _dicts(body.get("output")):
-        found += [each for each in (item, *_dicts(item.get("content"))) if each.get("type") == kind]
+        found += [each for each in (item, *_dicts(item.get("content"))) if each.get("type") == of]
     return "".join(text for each in found if isinstance(text := each.get(field), str))
 
 

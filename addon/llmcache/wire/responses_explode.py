@@ -159,7 +159,8 @@ def _answer(part: Item, place: Payload) -> Iterator[Payload]:
     logprobs = part.get("logprobs")
     for piece, tokens in _cut(part["text"], logprobs if isinstance(logprobs, list) else []):
         yield {"type": "response.output_text.delta", **place, "delta": piece, "logprobs": tokens}
-    for at, annotation in enumerate(part.get("annotations") or ()):
+    notes = part.get("annotations")
+    for at, annotation in enumerate(notes if isinstance(notes, list) else ()):
         named = {"annotation_index": at, "annotation": annotation}
         yield {"type": "response.output_text.annotation.added", **place, **named}
     yield {"type": "response.output_text.done", **place, "text": part["text"], "logprobs": logprobs or []}

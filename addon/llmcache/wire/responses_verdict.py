@@ -14,7 +14,7 @@ from .. import jsontext
 from ..chat import Complete, Incomplete, Reply, Usage, Verdict, WireError
 from .chat_verdict import is_stream
 from .frames import check_text, payloads, sent
-from .responses_assemble import FAILED, TERMINAL, final
+from .responses_assemble import FAILED, TERMINAL, final, kind
 
 UNFINISHED = {
     "queued": "truncated",
@@ -68,9 +68,9 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
     if any(name.decode("utf-8", "replace") in FAILED for name, _, _ in events):
         raise WireError("error-event")
     told = payloads(events, jsontext.skim_all)
-    if any(each.get("type") in FAILED or each.get("error") for each in told):
+    if any(kind(each) in FAILED or each.get("error") for each in told):
         raise WireError("error-event")
-    ends = next((at for at, each in enumerate(told) if each.get("type") in TERMINAL), None)
+    ends = next((at for at, each in enumerate(told) if kind(each) in TERMINAL), None)
     if ends is None:
         raise WireError("truncated")
     if ends + 1 < len(told):
@@ -116,8 +116,8 @@ def _unfinished(item: dict[str, Any]) -> bool:
 
 def _says(item: dict[str, Any]) -> bool:
     """Whether an item answers or asks for something; an unknown one does."""
-    if item.get("type") != "message":
-        return item.get("type") not in HOLLOW
+    if kind(item) != "message":
+        return kind(item) not in HOLLOW
     content = item.get("content")
     return isinstance(content, list) and any(_spoken(part) for part in content if isinstance(part, dict))
 

@@ -21,7 +21,7 @@ def last_payload(stream: bytes, terminal: Collection[str], times: int = 1) -> di
     Raises `WireError` with the reason why it is not: `truncated`, `after-done`, `bad-event`, `error-event`.
     """
     told, done = _told(stream)
-    ends = [each.get("type") in terminal for each in told]
+    ends = [str(each.get("type")) in terminal for each in told]
     if not told or not (done or (ends[-1] and sum(ends) >= times)):
         raise WireError("truncated")
     check_text(stream)
