@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import assert_never
 from weakref import WeakKeyDictionary
 
-import aicache_flows as flows
-from aicache_copies import Came, Copies, Pending
-from aicache_rest import Resting
+from aicache_mitmproxy import flows
+from aicache_mitmproxy.copies import Came, Copies, Pending
+from aicache_mitmproxy.resting import Resting
 from llmcache import config, status, wire
 from llmcache.build import build_engine
 from llmcache.capture import Tee, collected

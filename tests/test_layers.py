@@ -12,6 +12,7 @@ import pytest
 from support.proxy import ROOT
 
 PACKAGE = ROOT / "addon" / "llmcache"
+ADDON = [*sorted((ROOT / "addon").glob("*.py")), *sorted((ROOT / "addon" / "aicache_mitmproxy").glob("*.py"))]
 FLOORS = (
     {"chat"},
     {
@@ -200,7 +201,7 @@ def test_imports_of_the_package_are_relative(path: Path) -> None:
     assert "llmcache" not in {package for node in ast.walk(tree(path)) for package in foreign(node)}
 
 
-@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "addon").glob("*.py")), *SCRIPTS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, *ADDON, *SCRIPTS], ids=lambda path: path.stem)
 def test_a_file_says_what_it_is_and_stays_small(path: Path) -> None:
     """Every module opens with a docstring of at most 12 lines and ends within 400."""
     text = ast.get_docstring(tree(path))
@@ -209,7 +210,7 @@ def test_a_file_says_what_it_is_and_stays_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES
 
 
-def test_the_addon_folder_holds_five_names() -> None:
-    """Everything in it lands on `sys.path`: the script, what knows mitmproxy for it, and one package."""
+def test_the_addon_folder_holds_three_names() -> None:
+    """Everything in it lands on `sys.path`: the script, what knows mitmproxy for it, and what does not."""
     names = {path.name for path in (ROOT / "addon").iterdir() if not path.name.startswith((".", "__"))}
-    assert names == {"aicache.py", "aicache_copies.py", "aicache_flows.py", "aicache_rest.py", "llmcache"}
+    assert names == {"aicache.py", "aicache_mitmproxy", "llmcache"}

@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Self
 
-import aicache_flows as flows
 import requests
+from aicache_mitmproxy import flows
 from llmcache import wire
 from llmcache.chat import Bypass, Entry, Form, Reply, Request
 from mitmproxy import http

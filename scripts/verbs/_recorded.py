@@ -74,7 +74,7 @@ def _dumped(path: Path) -> Iterator[Found]:
 
 
 def _flow(flow: object, where: str) -> Found:
-    import aicache_flows as flows  # noqa: PLC0415 - needs mitmproxy
+    from aicache_mitmproxy import flows  # noqa: PLC0415 - needs mitmproxy
     from llmcache.capture import streams  # noqa: PLC0415 - beside its user
     from mitmproxy.http import HTTPFlow  # noqa: PLC0415 - as above
 

@@ -6,9 +6,8 @@ import asyncio
 from pathlib import Path
 
 import aicache
-import aicache_copies
 import pytest
-from aicache_copies import Copies
+from aicache_mitmproxy.copies import Copies
 from mitmproxy.test import taddons
 from test_hooks import Configure, flow_of, json_reply, recorded
 
@@ -48,7 +47,7 @@ async def test_a_refresh_that_cannot_begin_is_over(
     addon.engine.clock = lambda: now + 5
     released: list[str] = []
     monkeypatch.setattr(addon.engine, "abandon", lambda _, reason: released.append(reason))
-    monkeypatch.setattr(aicache_copies, "ReplayHandler", lambda *_: 1 / 0)
+    monkeypatch.setattr("aicache_mitmproxy.copies.ReplayHandler", lambda *_: 1 / 0)
     flow = flow_of()
     await addon.request(flow)
     assert flow.response

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aicache
 import pytest
-from aicache_rest import IDLE, Resting
+from aicache_mitmproxy.resting import IDLE, Resting
 from mitmproxy import options
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.tools.dump import DumpMaster

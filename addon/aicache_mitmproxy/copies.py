@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aicache_flows import kept
 from llmcache.capture import Tee
 from llmcache.flights import Feed, Live
 from llmcache.freshness import PATIENCE
@@ -23,6 +22,8 @@ from mitmproxy.addons.clientplayback import ReplayHandler
 from mitmproxy.connection import ConnectionState
 from mitmproxy.flow import Error
 from mitmproxy.options import Options
+
+from .flows import kept
 
 log = logging.getLogger("aicache")
 

@@ -1,7 +1,7 @@
 """mitmproxy's flows, read and written for the hooks of `aicache`: requests, answers, refusals, what came from upstream.
 
-Functions of a flow, beside the hooks and not among them; the only other file that knows mitmproxy. Nothing is decided
-here. Measured facts behind each line: mitmproxy 11.0.2 and 12.2.3.
+Functions of a flow, beside the hooks and not among them. Nothing is decided here. Measured facts behind each line:
+mitmproxy 11.0.2 and 12.2.3.
 """
 
 from __future__ import annotations
