@@ -18,7 +18,7 @@ from llmcache.scope import Scope
 from llmcache.stores.memory import MemoryStore
 from rich.table import Table
 
-from .golden import JSON, TYPES, Case, cases, lengthened
+from .golden import JSON, TYPES, Case, cases, frames, lengthened
 from .tables import Wanted, ms, progress, screen
 
 MEGABYTE = 1_000_000
@@ -77,7 +77,7 @@ def _of_other_user(request: Request, number: int) -> Request:
 
 def _streams(known: list[Case], rounds: int, size: int) -> None:
     table = Table(
-        *("dialect", "golden stream", "judged, ms", "as JSON, ms", "over"),
+        *("dialect", "golden stream", "frames", "judged, ms", "as JSON, ms", "over"),
         title=f"A stream of {size / 1e6:g} MB put together: processor time (target: under 50 ms)",
     )
     for case in _one_each(known):
@@ -85,7 +85,8 @@ def _streams(known: list[Case], rounds: int, size: int) -> None:
         assert body
         judged, written = assembling(case, body, rounds)
         over = "over" if max(judged, written) * MEGABYTE > 0.05 * size else ""
-        table.add_row(case.dialect.NAME, case.name, ms(judged, 1), ms(written, 1), over)
+        count = f"{len(frames(case, body)):,}"
+        table.add_row(case.dialect.NAME, case.name, count, ms(judged, 1), ms(written, 1), over)
     screen.print(table)
 
 

@@ -1,7 +1,7 @@
 """The golden replies of tests/data/wire as a load: calls that are understood, and streams that are as long as wanted.
 
 A long stream is a golden one in which one frame of text comes again and again, as a provider sends a long answer.
-Entry points: `cases`, `lengthened`.
+Entry points: `cases`, `lengthened`, `frames`.
 """
 
 from __future__ import annotations
@@ -76,25 +76,25 @@ def lengthened(case: Case, size: int) -> bytes | None:
     """Return the case's stream, lengthened to about *size* bytes by a frame of text; None where no frame can recur."""
     if case.dialect.NAME == "openai-responses":
         return _told_twice(case, size)
-    frames, whole = _frames(case), case.json(case.stream)
-    for at, frame in enumerate(frames):
-        longer = case.json(b"".join([*frames[:at], *[frame] * 3, *frames[at + 1 :]]))
+    cut, whole = frames(case, case.stream), case.json(case.stream)
+    for at, frame in enumerate(cut):
+        longer = case.json(b"".join([*cut[:at], *[frame] * 3, *cut[at + 1 :]]))
         if whole and longer and len(longer) > len(whole):
             count = max(1, (size - len(case.stream)) // len(frame))
-            return b"".join([*frames[:at], *[frame] * count, *frames[at + 1 :]])
+            return b"".join([*cut[:at], *[frame] * count, *cut[at + 1 :]])
     return None
 
 
-def _frames(case: Case) -> list[bytes]:
-    """Cut the stream into its frames."""
+def frames(case: Case, stream: bytes) -> list[bytes]:
+    """Cut a stream of the case's form into its frames."""
     match case.call.form.kind:
         case "eventstream":
-            return [case.stream[each.start : each.end] for each in eventstream.parse(case.stream)]
+            return [stream[each.start : each.end] for each in eventstream.parse(stream)]
         case "ndjson":
-            return case.stream.splitlines(keepends=True)
+            return stream.splitlines(keepends=True)
         case "array":
-            return [*re.findall(rb".+?\n(?=,|\]|$)", case.stream, re.DOTALL), b"]"]
-    return re.findall(rb".+?(?:\r\n\r\n|\n\n|$)", case.stream, re.DOTALL)
+            return [*re.findall(rb".+?\n(?=,|\]|$)", stream, re.DOTALL), b"]"]
+    return re.findall(rb".+?(?:\r\n\r\n|\n\n|$)", stream, re.DOTALL)
 
 
 def _told_twice(case: Case, size: int) -> bytes | None:
