@@ -15,6 +15,7 @@ from . import ideographs
 from .courtesies import bare
 from .kinds import ASKING, kind, role
 from .listing import listed
+from .literal import defined, given, surface
 from .names import ALIASES, DEMONYMS, MONTHS
 from .numbers import CARDINALS, ORDINALS, SCALES, composed, digits
 from .phrases import CONTRACTIONS, ENDINGS, IGNORED, LINKS, rewritten
@@ -34,6 +35,12 @@ class Features:
     exact: tuple[str, ...] = ()
     """Code, paths, URLs and flags, as written: their case counts."""
     quotes: tuple[str, ...] = ()
+    given: str = ""
+    """The text that something is to be done with, folded."""
+    surface: tuple[str, ...] = ()
+    """The words as written, where the question is about words."""
+    defined: frozenset[str] = frozenset()
+    """Words that no synonym may stand for here."""
     kind: str = "open"
     words: frozenset[str] = frozenset()
     """Every word in lower case, small ones too."""
@@ -57,7 +64,7 @@ class Features:
     kin: frozenset[str] = frozenset()
     """Who else it is about: `wife`, `boss`."""
     tense: str = ""
-    """`past`, `present` (of `is` and its like), `habit` (of `does`), `future` or nothing."""
+    """`past`, `present` (of `is` and its like), `habit` (of `does`), `perfect`, `future` or nothing."""
     role: str = ""
     """Of who or what is asked: `subject` (`who saw him`), `object` (`who did he see`) or nothing."""
     passive: bool = False
@@ -82,15 +89,19 @@ def features(text: str) -> Features:
     if asking == "how-much" and not _HELPED.isdisjoint(words):
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is
     terms = tuple(_terms(words))
+    content = frozenset(term for term in terms if term not in LINKS)
     return Features(
         folded=folded(text),
         exact=tuple(token.text for token in tokens if token.kind in _EXACT),
         quotes=quoted(text),
+        given=given(text),
+        surface=surface(words),
+        defined=defined(words, content),
         kind=asking,
         words=frozenset(words),
         joins=frozenset(pair for pair in pairwise(terms) if pair[0] in RELATIONS),
         terms=terms,
-        content=frozenset(term for term in terms if term not in LINKS),
+        content=content,
         frame=tuple(word for word in _terms(words, small=True) if word not in _VOID),
         foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or _unknown(written),
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
@@ -267,7 +278,7 @@ _POINTS = 2
 _DIGITS = 16
 ACRONYMS = {"US": "usa", "IT": "it^", "WHO": "who^", "USA": "usa", "UK": "uk", "U.S": "usa"}
 """Words that mean something else in capitals."""
-_NOUNS_TOO = frozenset(listed("need will can mean must get wish try"))
+_NOUNS_TOO = frozenset(listed("need will can mean must get wish try well kind sort"))
 _DETERMINERS = frozenset(listed("a an the my your his her our their"))
 """Behind these the others are things: `the mean of`, `a will`."""
 KIN = frozenset(

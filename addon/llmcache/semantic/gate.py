@@ -20,6 +20,7 @@ from .opposites import HAN_OPPOSITES, OPPOSITES
 from .order import turned
 from .relations import apart as unrelated
 from .stems import slip
+from .tokens import folded
 from .verbs import WAS, active
 
 
@@ -48,6 +49,25 @@ def compare(asked: Features, stored: Features, *, strict: bool = True) -> str | 
 def _quoted(asked: Features, stored: Features) -> str:
     if len(asked.quotes) == len(stored.quotes):
         return _unequal(asked.quotes, stored.quotes)
+    return ""
+
+
+def _given(asked: Features, stored: Features) -> str:
+    """Compare the texts that something is to be done with, behind a colon or in quotation marks."""
+    if not (asked.given or stored.given):
+        return ""
+    mine, theirs = (
+        {side.given} if side.given else {folded(quote) for quote in side.quotes} for side in (asked, stored)
+    )
+    return _unequal(sorted(mine), sorted(theirs)) if mine and theirs and mine.isdisjoint(theirs) else ""
+
+
+def _wording(asked: Features, stored: Features) -> str:
+    """Compare words as they are written where the question is about words, or about what one of them means."""
+    if asked.surface and stored.surface and not (asked.given and stored.given) and asked.surface != stored.surface:
+        return _unequal(asked.surface, stored.surface)
+    if asked.defined and stored.defined:
+        return _unequal(sorted(asked.defined), sorted(stored.defined))
     return ""
 
 
@@ -144,7 +164,7 @@ def _person(asked: Features, stored: Features) -> str:
 
 def _tense(asked: Features, stored: Features) -> str:
     mine, theirs = asked.tense, stored.tense
-    if not mine or not theirs or mine == theirs:
+    if not mine or not theirs or mine == theirs or "perfect" in (mine, theirs):
         return _planned(asked, stored) or _planned(stored, asked)
     if "habit" in (mine, theirs):
         said = {mine, theirs} == {"habit", "past"} and "did" in asked.words | stored.words
@@ -156,8 +176,11 @@ def _tense(asked: Features, stored: Features) -> str:
 
 def _planned(asked: Features, stored: Features) -> str:
     """Compare what may or must be with what was: `when should I change it`, `when did I change it`."""
-    different = asked.modal and not stored.modal and stored.tense == "past" and not WAS.isdisjoint(stored.words)
-    return f"{asked.modal} ≠ past" if different and asked.kind == stored.kind and asked.kind in _MODAL else ""
+    past = stored.tense == "perfect" or (stored.tense == "past" and not WAS.isdisjoint(stored.words))
+    asking = all(kind in _MODAL or kind[:4] == "how-" for kind in (asked.kind, stored.kind))
+    if stored.tense == "perfect" and asked.tense == "present" and asked.kind == stored.kind == "who":
+        return "present ≠ perfect"
+    return f"{asked.modal} ≠ {stored.tense}" if asked.modal and not stored.modal and past and asking else ""
 
 
 def _dated(asked: Features, stored: Features) -> bool:
@@ -241,7 +264,7 @@ def _order(asked: Features, stored: Features) -> str:
         return f"{asked.role} ≠ {stored.role}"
     others = stored.terms
     if asked.passive is not stored.passive and asked.kind == stored.kind:
-        terms, others = (active(side) if "by" in side else side for side in (terms, others))
+        terms, others = (active(terms), others) if asked.passive else (terms, active(others))
     elif ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
         return "active ≠ passive"
     if sides := _turned_sides(asked.terms, stored.terms):
@@ -318,6 +341,8 @@ _CHOICES = BOUNDS | {"one", "some", "any", "none"}
 
 FACTS: dict[str, Callable[[Features, Features], str]] = {
     "quoted": _quoted,
+    "given": _given,
+    "wording": _wording,
     "code": _code,
     "number": _number,
     "negation": _negation,

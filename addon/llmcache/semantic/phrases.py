@@ -137,6 +137,7 @@ _ALSO = {
     "send": "send out|sending out",
     "save": "save up|saved up|saving up",
     "list": "list out",
+    "": "kind of|kinds of|sort of|sorts of|type of|types of",
     "open": "open up|opening up",
     "buy": "purchase",
     "vs": "versus|compared to|compared with",
@@ -229,7 +230,7 @@ IGNORED = frozenset(
         "us it one's its this these those there here of so just really actually exactly also then ever please well "
         "okay very quite basically simply generally usually currently kindly anyway maybe perhaps etc s t d ll ve re m "
         "oh uh um yeah @what @who @why @how @when @where @which @is @yes @will @can @must can could may might should "
-        "must ought need want able explain describe mean get got some any way thing things kind sort much my your our "
+        "must ought need want able explain describe mean get got some any way thing things much my your our "
         "to in on at for by as if that who whom whose which what why how when where with about from into than and or "
         "but myself yourself ourselves itself someone somebody anyone anybody one's still already yet too both either "
         "only all every each most no not never none neither nor without nothing nobody nowhere hardly he she they him "

@@ -135,6 +135,13 @@ WITH_E = frozenset(
     )
 )
 """Words that are another word without their last letter (`car`, `care`), so it stays with them."""
+PARTICIPLES = PAST | frozenset(
+    listed(
+        "been done gone gotten got had made taken shaken given forgiven forgotten eaten driven written ridden risen "
+        "chosen spoken broken stolen frozen worn torn known grown thrown drawn flown seen shown begun drunk sung swum "
+        "run come become found held fallen hidden bitten put set let cut"
+    )
+)
 CONFUSABLE = frozenset(
     frozenset(map(stem, pair.split("/")))
     for pair in listed(

@@ -2,7 +2,7 @@
 
 It knows no language: it says where a word, a number, a path or an operator begins and ends.
 Scripts without spaces between words (Chinese, Japanese) come as runs, which `ideographs` reads.
-Entry points: `scan`, `quoted`, `folded`.
+Entry points: `scan`, `quoted`, `folded`, `plain`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Token:
 
 def scan(text: str) -> list[Token]:
     """Return the tokens of *text*, in order."""
-    return [Token(found.lastgroup or "", found.group()) for found in _TOKEN.finditer(_plain(text))]
+    return [Token(found.lastgroup or "", found.group()) for found in _TOKEN.finditer(plain(text))]
 
 
 def quoted(text: str) -> tuple[str, ...]:
     """Return what stands in quotation marks, sorted, with each run of white space as one space."""
     if not _MARKS.search(text):
         return ()
-    return tuple(sorted(" ".join(next(filter(None, found), "").split()) for found in _QUOTED.findall(_plain(text))))
+    return tuple(sorted(" ".join(next(filter(None, found), "").split()) for found in _QUOTED.findall(plain(text))))
 
 
 def folded(text: str) -> str:
@@ -39,8 +39,8 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(_FINAL)
 
 
-def _plain(text: str) -> str:
-    """Return *text* with typographic variants of one character made equal."""
+def plain(text: str) -> str:
+    """Return *text* with typographic variants of one character made equal, and `a.m.` as `am`."""
     if ".m" in text or ".M" in text:
         text = _HALVES.sub(r"\1m", text)
     if text.isascii():
@@ -96,7 +96,8 @@ _TOKEN = re.compile(
     |(?P<word>{_WORD}(?:'{_WORD})*)
     |(?P<symbol>!=+|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=\w)\?(?=\w)
         |[^\w\s.,;:!?'"()\[\]{{}}…。，、？！：；「」『』（）《》【】“”„‘«»‹›¿¡؟،।॥·`–—-]+
-        |(?<=\s)[{{}}\[\]]{{1,2}}(?=\s)|-=|->|--|(?<=\s)-(?=\s)|(?<=\d)-(?=\d))
+        |(?<=\s)[{{}}\[\]()]{{1,2}}(?=\s)
+        |(?:(?<=\bdoes[ ])|(?<=\bthe[ ])|(?<=\bof[ ])|(?<=\ba[ ]))[;:,.]+(?=\s)|-=|->|--|(?<=\s)-(?=\s)|(?<=\d)-(?=\d))
     """,  # noqa: RUF001 - punctuation of several languages
     re.VERBOSE,
 )

@@ -8,18 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .phrases import LINKS
-from .stems import PAST
+from .stems import PARTICIPLES, PAST
 
 
 def tense(words: Sequence[str]) -> str:
-    """Return `past`, `present` (of `is` and its like), `habit` (of `does`), `future`, or nothing."""
+    """Return `past`, `present` (of `is` and its like), `habit` (of `does`), `perfect`, `future`, or nothing."""
     if not _FUTURE.isdisjoint(words) and "not" not in words:
         return "future"
     if not WAS.isdisjoint(words):
         return "past"
+    if _perfect(words):
+        return "perfect"
     if _HELPERS.isdisjoint(words):
         return "" if PAST.isdisjoint(words) else "past"
     return "present" if not _IS.isdisjoint(words) else "" if _DOES.isdisjoint(words) else "habit"
+
+
+def _perfect(words: Sequence[str]) -> bool:
+    """Whether it has been done: `have` with a participle close behind."""
+    for at, word in enumerate(words):
+        if word in _HAS:
+            return any(each in PARTICIPLES or each[-2:] == "ed" for each in words[at + 1 : at + 4])
+    return False
 
 
 def modal(words: Sequence[str]) -> str:
@@ -45,6 +55,7 @@ def active(terms: Sequence[str]) -> tuple[str, ...]:
 _BE = frozenset(("is", "are", "was", "were", "be", "been", "being"))
 _FUTURE = frozenset(("will", "shall", "@will", "tomorrow"))
 _IS = frozenset(("is", "are", "am"))
+_HAS = frozenset(("have", "has"))
 _DOES = frozenset(("do", "does"))
 WAS = frozenset(("did", "was", "were", "had"))
 """Auxiliaries that are past."""
