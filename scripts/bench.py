@@ -31,7 +31,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default: 5)")
     parser.add_argument("--calls", type=int, default=1600, help="calls a round (default: 1600)")
-    parser.add_argument("--large", action="store_true", help="also what takes many minutes: an index of a million")
+    parser.add_argument(
+        "--large",
+        action="store_true",
+        help="with `indexes`: also a million vectors in usearch; about 15 minutes, 5 GB of memory, 2 GB in $TMPDIR",
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in given.only:

@@ -51,7 +51,10 @@ async def test_a_graph_is_saved_and_used_again(opened, tmp_path):
     assert [one.key for one in await index.nearest(A, points[3].vector, 9)] == [
         key for key, _ in expected(points, points[3].vector, 9)
     ]
+    from llmcache.index.graph import EXPANSION
+
     assert not index._loaded[A].changed
+    assert index._loaded[A]._index.expansion_search == EXPANSION
     await index.close()
 
 

@@ -27,6 +27,9 @@ log = logging.getLogger("aicache.index")
 
 SPARE = 8
 """More are asked for than are wanted, so that equally near ones come in the order of their keys."""
+EXPANSION = 160
+"""Points that a search keeps in view. Of a million, 64 find the nearest for 94 questions in 100, these for 98 at the
+cost of 0.8 instead of 0.4 ms, and 256 for 99 (measured: 256 numbers, 1,000 topics, i8, processor time)."""
 ROUNDS = 4
 """Searches for one question at the most, each after the expired points of the last were removed."""
 WORTHWHILE = 1000
@@ -44,7 +47,7 @@ class Graph:
     def __init__(self, dim: int, index: Index | None = None) -> None:
         self.dim = dim
         self.lock = threading.Lock()
-        self._index = Index(ndim=dim, metric="ip", dtype="i8") if index is None else index
+        self._index = Index(ndim=dim, metric="ip", dtype="i8", expansion_search=EXPANSION) if index is None else index
         self._pages = Pages(dim, "F")
         self._slots: Slots[int] = Slots()
         """Where the point of a label is."""
@@ -139,7 +142,7 @@ class Graphs:
         path = self._path(store, partition)
         try:
             if path is not None and _sum_of(path).read_text() == _checked(path):
-                index = Index.restore(path)
+                index = Index.restore(path, expansion_search=EXPANSION)
                 if index is not None and index.ndim == dim:
                     return Graph(dim, index)
         except FileNotFoundError:

@@ -99,7 +99,8 @@ class Page:
 
     def write(self, at: NDArray[np.intp], rows: Rows, chosen: NDArray[np.intp]) -> None:
         """Put the *chosen* of *rows* into the slots *at*."""
-        self.vectors[:, at] = rows.vectors[chosen].T
+        run = (np.diff(at) == 1).all()  # as most come, and then numpy is told so: it takes a third of the time
+        self.vectors[:, slice(at[0], at[-1] + 1) if run else at] = rows.vectors[chosen].T
         self.absent[at] = 0
         self.seqs[at] = rows.seqs[chosen]
         self.created[at] = rows.created[chosen]
