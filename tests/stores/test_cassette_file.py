@@ -290,6 +290,22 @@ def test_damage_is_told(at, put):
     assert 1 <= line <= changed.count(b"\n") + 2
 
 
+@pytest.mark.parametrize("entry", [ENTRY, stream(b'data: {"a":1}\n\ndata: {"b":2}\n\n')], ids=["json", "stream"])
+def test_a_file_that_was_cut_is_no_recording(entry):
+    """Where the end of a file is missing it is refused, though what is left may be YAML with half of an answer."""
+    data = round_trip(entry).encode()
+    whole = data.rindex(b"# checksum:") + len(b"# checksum:")
+    for end in range(whole):
+        with pytest.raises(Broken):
+            read(data[:end], {}.__getitem__)
+    assert read(data[:whole], {}.__getitem__)[0] == rounded(entry)
+    cut = data[: data.rindex(b"\n  ") + 1]
+    with pytest.raises(Broken, match="ends without its line") as refused:
+        read(cut, {}.__getitem__)
+    assert refused.value.line == cut.count(b"\n")
+    read(cut, {}.__getitem__, rekey=True)
+
+
 def test_what_broke_off_says_so():
     """The beginning of a stream comes back as one, whole events or not; it stands in the head, for people too."""
     for body in (b'data: {"a":1}\n\n', b'data: {"a":1}\n\ndata: {"a', b"data: {}\n\ndata: \xf0\x9f"):

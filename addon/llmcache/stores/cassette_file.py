@@ -77,9 +77,12 @@ def read(data: bytes, side: Read, *, rekey: bool = False) -> tuple[Entry, Shape]
     """Return the entry of a recording; *side* reads a side file. Raises `Broken` with what is wrong and its line.
 
     A request that somebody changed is an error, for it would never be found; with *rekey* it gets the key that it has.
+    So is a file without its last line, for more of its end may be missing; with *rekey* it is taken for whole.
     """
-    content = _text(data)
-    value = (quick(data[:-SEAL].decode()) if sealed(data) else None) or load(content)
+    content, untouched = _text(data), sealed(data)
+    value = (quick(data[:-SEAL].decode()) if untouched else None) or load(content)
+    if not untouched and not rekey and not _ENDED.search(content):
+        raise Broken(CUT, max(1, content.count("\n")))
     try:
         return _entry(value, side, rekey=rekey)
     except Misshapen as error:
@@ -256,6 +259,11 @@ def _moment(day: str) -> float:
         raise Misshapen(("recorded",), f"is `{day}`; a day is written like 2026-07-31") from None
 
 
+CUT = (
+    "the file ends without its line `# checksum: ...`: it was cut, or somebody took that away; "
+    "`aicache scrub FOLDER` takes it for whole"
+)
+_ENDED = re.compile(r"^# checksum:.*\s*\Z", re.MULTILINE)
 _NO_REPLY = Reply(0, (), b"")
 _BODY = re.compile(r"^(?:request|reply)", re.MULTILINE)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
