@@ -81,14 +81,15 @@ def read(data: bytes, side: Read, *, rekey: bool = False) -> tuple[Entry, Shape]
     """
     content, untouched = _text(data), sealed(data)
     value = (quick(data[:-SEAL].decode()) if untouched else None) or load(content)
-    if not untouched and not rekey and not _ENDED.search(content):
-        raise Broken(CUT, max(1, content.count("\n")))
     try:
-        return _entry(value, side, rekey=rekey)
+        found = _entry(value, side, rekey=rekey)
     except Misshapen as error:
         raise Broken(str(error), line_of(content, error.path)) from None
     except RecursionError:
         raise Broken("it is nested too deeply") from None
+    if not untouched and not rekey and not _ENDED.search(content):
+        raise Broken(CUT, max(1, content.count("\n")))
+    return found
 
 
 def read_head(data: bytes) -> Head:
