@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -79,3 +80,26 @@ async def test_a_call_that_would_be_keyed_otherwise_is_not_put_back() -> None:
     assert call_of(replace(made, form=Form("sse"))) is not None
     changed = {**json.loads(made.request), "path": "/elsewhere", "body": {"messages": 7}}
     assert call_of(replace(made, request=json.dumps(changed).encode())) is None
+
+
+GOLDEN = Path(__file__).parent / "data" / "wire"
+WHOLE = [
+    pytest.param(path, ending, id=f"{path.parent.name}-{path.name.removesuffix('.request.json')}{ending}")
+    for path in sorted(GOLDEN.glob("*/*.request.json"))
+    for ending in (".stream", ".response.json")
+    if path.with_name(path.name.replace(".request.json", ending)).exists()
+    and not path.with_name(path.name.replace(".request.json", ".incomplete")).exists()
+]
+
+
+@pytest.mark.parametrize(("path", "ending"), WHOLE)
+async def test_every_dialect_is_asked_for_what_was_recorded(path: Path, ending: str) -> None:
+    """Whatever the protocol, a recorded stream is asked for as a stream again, and JSON as JSON."""
+    body = path.with_name(path.name.replace(".request.json", ending)).read_bytes()
+    answered = {"status": 200, "headers": [], "base64": base64.b64encode(body).decode()}
+    written = json.loads(path.read_bytes())
+    entry = await stored({"request": written | {"headers": [*dict(written["headers"]).items()]}, "response": answered})
+    found = call_of(entry)
+    assert found
+    assert entry.form == found[0].reply_form(found[1], entry.reply)
+    assert entry.form.kind == found[1].form.kind

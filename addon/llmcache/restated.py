@@ -15,6 +15,7 @@ from .chat import Call, Entry, Headers, Request
 from .jsontext import canonical
 from .scope import Scope
 from .wire import named
+from .wire.dashscope import CUMULATIVE, FORM, UNSAID
 
 
 def request_of(entry: Entry) -> Request | None:
@@ -54,17 +55,42 @@ def _formed(entry: Entry, identity: dict[str, Any]) -> tuple[str, list[Any], Hea
         body = body | {"stream": streamed}
         if "usage" in entry.form.options:
             body["stream_options"] = {**body.get("stream_options", {}), "include_usage": True}
-    if entry.dialect == "google" and streamed and entry.form.kind == "sse":
-        query.append(("alt", "sse"))
-    if entry.dialect == "dashscope" and streamed:
-        headers = (*headers, ("x-dashscope-sse", "enable"))
+    match entry.dialect, entry.form.kind:
+        case (("google" | "google-code-assist"), "sse"):
+            query.append(("alt", "sse"))
+        case "cohere-v1", "sse":
+            headers = (*headers, ("accepts", "text/event-stream"))
+        case "dashscope", "sse":
+            headers, body = (*headers, ("x-dashscope-sse", "enable")), _incremental(entry, body)
     return path, query, headers, body
 
 
-MEMBER = frozenset({"openai-chat", "openai-responses", "openai-completions", "anthropic", "ollama", "cohere"})
+def _incremental(entry: Entry, body: Any) -> Any:
+    """Return *body* with the kind of stream that was asked for, where it was."""
+    if UNSAID in entry.form.options or not isinstance(body, dict):
+        return body
+    asked = body.get("parameters")
+    kind = {FORM: CUMULATIVE not in entry.form.options}
+    return {**body, "parameters": {**(asked if isinstance(asked, dict) else {}), **kind}}
+
+
+MEMBER = frozenset(
+    {
+        "openai-chat",
+        "openai-responses",
+        "openai-completions",
+        "anthropic",
+        "google-interactions",
+        "ollama",
+        "cohere",
+        "cohere-v1",
+    }
+)
 """Dialects in which a member `stream` asks for a stream."""
 VERBS = {
     "google": {":generateContent": ":streamGenerateContent"},
+    "google-code-assist": {":generateContent": ":streamGenerateContent"},
+    "openai-chat": {":rawPredict": ":streamRawPredict"},
     "bedrock-converse": {"/converse": "/converse-stream"},
     "bedrock-invoke": {"/invoke": "/invoke-with-response-stream"},
     "anthropic": {":rawPredict": ":streamRawPredict"},

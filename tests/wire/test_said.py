@@ -25,6 +25,14 @@ CASES = {
     "ollama-chat": {"message": {"role": "assistant", "content": "Paris"}, "done": True},
     "ollama-generate": {"response": "Paris", "done": True},
     "cohere": {"id": "1", "message": {"role": "assistant", "content": [{"type": "text", "text": "Paris"}]}},
+    "cohere-v1": {"text": "Paris", "finish_reason": "COMPLETE", "chat_history": []},
+    "cohere-v1-generate": {"generations": [{"id": "1", "text": "Paris", "finish_reason": "COMPLETE"}]},
+    "google-interactions": {
+        "steps": [
+            {"type": "thought", "summary": [{"type": "text", "text": "hm"}]},
+            {"type": "model_output", "content": [{"type": "text", "text": "Paris"}]},
+        ]
+    },
     "dashscope": {"output": {"choices": [{"message": {"role": "assistant", "content": "Paris"}}]}},
     "dashscope-text": {"output": {"text": "Paris", "finish_reason": "stop"}},
     "bedrock": {"output": {"message": {"role": "assistant", "content": [{"text": "Paris"}]}}},
@@ -42,6 +50,7 @@ def test_the_text_is_found(body: dict[str, Any]) -> None:
     [
         pytest.param({"choices": [{"message": {"content": "x", "tool_calls": [{"id": "1"}]}}]}, id="tool-call"),
         pytest.param({"content": [{"type": "tool_use", "name": "f"}]}, id="anthropic-tool"),
+        pytest.param({"steps": [{"type": "function_call", "name": "f"}]}, id="interactions-tool"),
         pytest.param({"choices": [{"message": {"content": None, "refusal": "no"}}]}, id="refusal"),
         pytest.param({"data": [{"embedding": [0.1]}]}, id="embedding"),
         pytest.param([1], id="no-object"),

@@ -60,8 +60,8 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(each)
 
 
-_HOLDERS = ("choices", "candidates", "output", "content", "message", "response")
+_HOLDERS = ("choices", "candidates", "output", "steps", "content", "message", "response", "generations", "text")
 """Where the dialects keep the answer, and by which names the way to its text goes on."""
 _STEPS = ("message", "content", "parts", "choices", "text")
 _CALLS = frozenset({"tool_calls", "function_call", "functionCall", "toolUse", "tool_use", "refusal"})
-_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
+_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "thought"})
