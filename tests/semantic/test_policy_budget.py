@@ -118,7 +118,7 @@ def test_the_next_member_is_taken_when_the_gate_refuses_the_nearest():
 def test_a_broken_budget_starts_over():
     """When the world turns, the hits that are looked at show it: everything is forgotten, and nothing served."""
     policy = ErrorBudget(0.05, seed=1, explore=1.0)
-    world(policy, 1, 3000)
+    world(policy, 1, 2500)
     assert isinstance(policy.decide(near(1.0)), Serve)
     assert len(world(policy, 2, 1500, broken=lambda number: True)) < 300
     assert isinstance(policy.decide(near(1.0)), Forward)
@@ -140,7 +140,7 @@ def test_an_untried_answer_is_not_served():
 def test_it_pauses_while_it_fears_a_turn():
     """A few wrong answers where none was expected stop it at once; it forgets nothing until it is sure."""
     policy = ErrorBudget(0.05, seed=1, explore=1.0)
-    world(policy, 1, 3000)
+    world(policy, 1, 2500)
     known = len(policy._log)
     for number in range(9):
         candidates = near(1.0, 5000 + number)

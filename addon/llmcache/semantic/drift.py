@@ -12,8 +12,8 @@ import math
 
 SHARES = (0.03, 0.1, 0.3, 0.9)
 """Of the calls that may be foreign; each is suspected by itself."""
-RARE = 1000
-"""Outcomes in which the world is expected to turn once: so much evidence makes a suspicion as likely as not."""
+RARE = 100
+"""Outcomes in which the world may turn once: so much evidence makes a suspicion as likely as not."""
 SURE = 100_000
 """Evidence that ends a suspicion: what was learned before it began is of no use any more."""
 CERTAIN = 0.999
@@ -41,8 +41,9 @@ class Drift:
 
     @property
     def feared(self) -> float:
-        """The share of wrong answers that is to be feared beyond what was learned; next to nothing at first."""
-        return max(share / (1 + RARE * math.exp(-total)) for share, total in zip(SHARES, self._sums, strict=True))
+        """The share of wrong answers that is to be feared beyond what was learned; 0 while nothing is suspected."""
+        suspected = ((share, total) for share, total in zip(SHARES, self._sums, strict=True) if total > 0)
+        return max((share / (1 + RARE * math.exp(-total)) for share, total in suspected), default=0.0)
 
     @property
     def since(self) -> float | None:
