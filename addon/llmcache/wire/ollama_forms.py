@@ -39,6 +39,9 @@ LATER = frozenset(
 )
 """Members of which the last one counts: when the line was made, and what it measured so far."""
 
+PROGRESS = frozenset({"completed", "total"})
+"""What the lines before a picture say: how many steps of it are done. No body has them."""
+
 SPELLED = ("content", "response")
 """Texts that the tokens of `logprobs` may spell."""
 
@@ -78,7 +81,8 @@ def _joined(dicts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what *dicts* add up to: one level of the lines, without `message`, which is the other."""
     # The last one first: its members are those of the body, in their order.
     names = list(dict.fromkeys(name for each in reversed(dicts) for name in each))
-    return {name: _value(name, [each[name] for each in dicts if name in each]) for name in names if name != "message"}
+    kept = [name for name in names if name != "message" and name not in PROGRESS]
+    return {name: _value(name, [each[name] for each in dicts if name in each]) for name in kept}
 
 
 def _value(name: str, values: list[Any]) -> Any:

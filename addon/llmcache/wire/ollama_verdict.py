@@ -76,7 +76,9 @@ def _answer(lines: list[dict[str, Any]], finish: frozenset[str]) -> str:
 def _has_substance(said: dict[str, Any]) -> bool:
     """Whether it says or brings anything; thinking alone is no answer."""
     texts = [said.get(name) for name in ("content", "response")]
-    return any(isinstance(text, str) and text.strip() for text in texts) or bool(said.get("images"))
+    return any(isinstance(text, str) and text.strip() for text in texts) or bool(
+        said.get("images") or said.get("image")
+    )
 
 
 def _callable(call: dict[str, Any]) -> bool:
