@@ -18,7 +18,7 @@ def digits(written: str) -> str:
         written = "".join(str(unicodedata.digit(sign, sign)) for sign in written)
     if "," in written:
         head, *groups = written.partition(".")[0].split(",")
-        plain = all(len(group) == _GROUP for group in groups) and len(head) <= _GROUP
+        plain = all(len(group) == _GROUP for group in groups) and len(head.removeprefix("-")) <= _GROUP
         written = written.replace(",", "" if plain else ".")
     return written
 
