@@ -31,12 +31,38 @@ HOLDS = {
         "那北京呢？",
         "weiter",
         "почему?",
+        "And in Spanish?",
+        "What about Paris?",
+        "how much does it cost?",
+        "convert it to a table",
+        "option 2",
+        "no, the other one",
+        "C",
+        "B) 4",
+        "in more detail please",
+        "do the same for France",
+        "und auf Deutsch?",
+        "Kannst du das kürzer machen?",
+        "et pour Paris ?",
+        "¿y en Madrid?",
+        "explícalo mejor",
+        "а в Москве?",
+        "расскажи подробнее",
+        "详细说说",
+        "换成英文",
+        "もっと詳しく",
+        "더 자세히",
+        "المزيد",
+        "और बताओ",
     ],
     "random": ["Roll a die", "flip a coin please", "Give me a random word", "Tell me another joke", "随机给我一个数字"],
 }
 FREE = [
     "What is the capital of Kenya?",
     "Why do cats purr?",
+    "翻译成英文：我们明早出发",
+    "How do I convert XML to a table?",
+    "What does the second law of thermodynamics say?",
     "Explain the water cycle.",
     "How do I read a JSON file in Python?",
     "Is it legal to keep a pet fox in a flat in the middle of London?",
@@ -62,7 +88,38 @@ def test_other_questions_are_free(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["What is my balance?", "Where is my order?", "我的订单在哪里？", "Wo ist meine Karte?"]
+    "text",
+    [
+        "bitcoin price",
+        "What is the price of gold?",
+        "Who won the game last night?",
+        "When does the next train leave?",
+        "Wie ist das Wetter in Bonn?",
+        "прогноз погоды",
+        "现在的汇率",
+        "現在の時刻",
+        "आज का मौसम",
+        "오늘의 날씨",
+    ],
+)
+def test_what_changes_by_the_hour_is_answered_from_young_answers_only(text):
+    """Weather, prices, news and what comes next are near-answered for minutes, in other languages too."""
+    assert rules().max_age(text) == TIME_TO_LIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is my balance?",
+        "Where is my order?",
+        "How much do I owe?",
+        "Can I get a refund for order 123?",
+        "我的订单在哪里？",
+        "Wo ist meine Karte?",
+        "Dov'è il mio ordine?",
+        "أين طلبي؟",
+        "मेरा ऑर्डर कहाँ है",
+    ],
 )
 def test_user_bound_questions_are_exact_where_answers_are_shared(text):
     """A question about the one who asks is never answered from another user's."""

@@ -5,6 +5,8 @@ says how much its embedder reads and whether answers are shared between credenti
 Entry points: `rules` makes the table that a user wants; `Rules.sort` and `Rules.never` ask it.
 """
 
+# ruff: noqa: RUF001 - words of many languages, with the letters of those languages
+
 from __future__ import annotations
 
 import re
@@ -114,7 +116,7 @@ def _follow_up(question: str) -> bool:
     """Whether it is short and stands for something that was said before."""
     if len(question) > _SHORT:
         return False
-    plain = " ".join(re.sub(r"[^\w\s']", " ", question.casefold()).split())
+    plain = " ".join(re.sub(r"[^\w\s'\u0900-\u0dff]", " ", question.casefold()).split())
     return _WHOLE.fullmatch(plain) is not None or _POINTING.search(plain) is not None
 
 
@@ -130,9 +132,12 @@ _WHOLE = re.compile(
     "explain more|explain further|keep going|try again|do it|another|another one|one more|the first|the second|"
     "the first one|the second one|the last one|the other one|both|none|neither|all of them|shorter|longer|simpler|"
     "make it shorter|make it longer|are you sure|is that all|what do you mean|i do not understand|i don't understand|"
+    "(?:can you |please )?(?:elaborate|clarify)(?: further)?|sounds good|got it|great|cool|perfect|correct|wrong|"
+    "(?:in )?more details?|in detail|option \\w+|the \\w+ (?:option|one|answer|version)|[a-z]|\\d{1,3}|[a-e] \\S{1,6}|"
     "ja|nein|weiter|mehr|warum|wieso|nochmal|und dann|erzähl mehr|oui|non|pourquoi|continue|encore|et alors|sí|si|"
     "por qué|sigue|continúa|más|да|нет|ещё|еще|почему|продолжай|дальше|"
-    "是|是的|不|不是|好|好的|对|嗯|继续|为什么|然后呢|还有呢|还有吗|再来一个|再说一遍|详细一点|怎么说|举个例子|はい|いいえ|続けて|もっと|なぜ)"
+    "是|是的|不|不是|好|好的|对|嗯|继续|为什么|然后呢|还有呢|还有吗|再来一个|再说一遍|详细一点|怎么说|举个例子|はい|いいえ|続けて|もっと|なぜ|"
+    "أكمل|المزيد|تابع|نعم|لا|لماذا|और बताओ|हाँ|हां|नहीं|क्यों)"
     r"(?: please)?)"
 )
 _IT = r"(?:it|its|it's|that|this|they|them|those|these|he|she|him|her|his|their)"
@@ -145,23 +150,43 @@ _POINTING = re.compile(
     r"|what(?:'s| is| are) (?:its|their|his|her)\b"
     r"|(?:explain|repeat|shorten|summarize|translate|rewrite|fix|change|do|make|continue|describe|improve) "
     r"(?:it|that|this|them|those|these)\b"
+    r"|how (?:\w+ )?(?:is|are|was|were|does|do|did|can|could|would|will) (?:it|they|he|she)\b"
+    r"|(?:convert|turn|put|rephrase|expand|simplify|format|say|write|finish|use) (?:it|that|this|them|those|these)\b"
+    r"|(?:what|how) about\b|do the same\b"
     r"|(?:the|this|that) (?:same|above|previous|latter|former)\b)"
+    r"|^(?:and|but|now|also|again|same|instead|no|und|aber|et|mais|y|pero|а|и|но) \w"
+    r"|^(?:erklär|mach|übersetz|wiederhol|kürz)e? (?:das|es|dies)\b|^(?:kannst du|können sie) (?:das|es)\b"
+    r"|^(?:explique|traduis|répète|résume) (?:ça|cela|le|la)$|^(?:explíca|tradúce|repíte|haz|resúme)l[oa]\b"
+    r"|^(?:расскажи |объясни )?(?:подробнее|это|короче)$"
+    r"|^(?:继续|接着|详细|具体|再短|再长|再说)|^(?:换成|改成|翻译成|改写成).{1,4}$"
+    r"|^(?:もっと|続き|それ|では |じゃあ)|^(?:더 |계속|그것|그럼|그건)"
     r"|^(?:那|那么|它|他们|它们|这个|那个|这|上面|刚才)|^.{1,6}呢$"
 )
 _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|now|right now|currently|current|latest|newest|recent|recently|nowadays|"
     r"at the moment|this (?:week|month|year|morning|evening|weekend)|(?:next|last) (?:week|month|year|weekend)|"
+    r"last night|this afternoon|next (?:train|bus|flight|game|match|election|episode|eclipse|holiday)|upcoming|"
+    r"(?:days|weeks|long) until|who won the (?:game|match|election|race)|standings|traffic|"
+    r"(?:price|value) of (?:bitcoin|btc|ether\w*|gold|oil|silver|\w+ (?:stock|share)s?)|\w+ (?:stock|shares)$|"
+    r"(?:bitcoin|btc|ether\w*|gold|oil|stock|share|crypto\w*) (?:price|rate|value)s?|is the \w+ open|"
+    r"wetter\w*|wechselkurs\w*|nachrichten|météo|cours (?:du|de l)|actualités|pronóstico|noticias|previsioni|notizie|"
+    r"погод\w*|курс|новости|الطقس|الاخبار|الأخبار|سعر الصرف|"
     r"so far|up to date|breaking|live score|what time is it|what day is it|what(?:'s| is) the (?:time|date)|weather|"
     r"forecast|stock price|exchange rate|news|heute|morgen|gestern|jetzt|aktuell\w*|derzeit|neueste\w*|aujourd'hui|"
     r"demain|hier soir|maintenant|actuel\w*|hoy|ahora|mañana|ayer|actual(?:es)?|oggi|adesso|domani|hoje|agora|"
-    r"сегодня|сейчас|завтра|вчера|последни\w*|اليوم|الآن|आज|अभी|오늘|지금|내일)\b"
-    r"|今天|今日|现在|目前|最新|最近|明天|昨天|当前|今年|本周|这周|今晚|天气|几点了|天気|今",
+    r"сегодня|сейчас|завтра|вчера|последни\w*|اليوم|الآن)\b"
+    r"|आज|अभी|कल|मौसम|समाचार|오늘|지금|내일|어제|날씨|뉴스|환율"
+    r"|今天|今日|现在|目前|最新|最近|明天|昨天|当前|今年|本周|这周|今晚|天气|几点了|几号|星期几|股价|汇率|油价|金价|新闻|行情|比特币|"
+    r"天気|時刻|何時|ニュース|株価|為替|今",
     re.IGNORECASE,
 )
 _USER = re.compile(
     r"\b(?:my|our|mine|meine?\w?|mes|mon|ma|mis?|moj\w*|мой|моя|моё|мои|моего|моей)\b(?! (?:god|gosh|bad)\b)|"
-    r"\b(?:who am i|where am i|what am i|do i have|did i|have i|am i|was i|i was|i am|i'm|i've|i have)\b|"
-    r"我的|我们的|我家|私の|僕の|내 |나의",
+    r"\b(?:il mio|la mia|i miei|le mie|mio|mia|meus?|minhas?|nuestr[oa]s?|notre|nos|unsere?\w*|наш\w*|"
+    r"طلبي|حسابي|رصيدي|بطاقتي|شحنتي)\b|\border (?:number |no |#)?\d|"
+    r"\b(?:will i get|do i owe|how much do i|"
+    r"who am i|where am i|what am i|do i have|did i|have i|am i|was i|i was|i am|i'm|i've|i have)\b|"
+    r"我的|我们的|我家|私の|僕の|내 |나의|제 |우리 |मेरा|मेरी|मेरे|हमारा",
     re.IGNORECASE,
 )
 _RANDOM = re.compile(
