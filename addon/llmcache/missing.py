@@ -7,7 +7,6 @@ It knows recordings, not who reads what it says. Entry points: `missing`, `Missi
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -40,6 +39,9 @@ class Recordings(Protocol):
 
     async def outdoes(self, entry: Entry) -> bool:
         """Whether there is a whole recording that *entry*, which broke off, must not replace."""
+
+    def anew(self, glob: str) -> str:
+        """Return the command that records anew what is called like *glob*."""
 
     def place(self, entry: Entry) -> str:
         """Return the file of *entry*, from the working folder on; empty when it is not there any more."""
@@ -111,7 +113,7 @@ async def missing(
         endpoint=mask(f"{request.method} {origin(request.scheme, request.host, request.port)}{request.path}"),
         reason=ticket.reason,
         lane=mask(lane(ticket.identity)),
-        command=f"aicache record --only {shlex.quote(path.rpartition('/')[0] + '/*')} -- CMD" if recordings else RECORD,
+        command=mask(recordings.anew(path.rpartition("/")[0] + "/*")) if recordings else RECORD,
     )
     if ticket.reason != NO_RECORDING:
         return told

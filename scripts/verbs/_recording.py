@@ -6,7 +6,7 @@ It makes the engine for such a run and settles what becomes of the folder. Entry
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -22,10 +22,10 @@ from ._errors import Stop
 
 
 class Recording:
-    """One run; *only*: globs on the files that it renews, none for all."""
+    """One run; *only*: globs on the files that it renews, none for all; *way*: how it was started, see `Turns.way`."""
 
-    def __init__(self, only: tuple[str, ...] = ()) -> None:
-        self.only = only
+    def __init__(self, only: tuple[str, ...], way: tuple[Sequence[str], Sequence[str]]) -> None:
+        self.only, self._way = only, way
         self.turns: Turns | None = None
         """The recordings that were served, once there is an engine and recordings are its store."""
         self.renewal: Renewal | None = None
@@ -38,6 +38,7 @@ class Recording:
         if settings.mode != "record":
             engine = build_engine(settings, observe)
             self.turns = cast("Turns", engine.recordings)
+            self.turns.way = self._way
             return engine
         elsewhere = replace(settings, cache=replace(settings.cache, path=aside(settings.cache.path)))
         self.turns = open_turns(settings, cast("CassetteStore", open_store(settings)))

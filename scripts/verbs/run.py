@@ -52,6 +52,9 @@ KEYLESS = (
     "set that key, or record and replay with `scope: shared` in the configuration"
 )
 
+TOLD = 200
+"""Characters of a command that is told again to those who are to record anew."""
+
 LEAK = "%d replies were not recorded because of secrets (see above); that fails the run"
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -115,7 +118,12 @@ async def _run(args: argparse.Namespace, command: list[str], addons: tuple[objec
     from ._proxy import Entrance, Settings, open_proxy  # noqa: PLC0415 - needs the environment
     from ._recording import Recording  # noqa: PLC0415 - needs the environment
 
-    base, recording = base_of(args), Recording(tuple(getattr(args, "only", ())))
+    base, recording = (
+        base_of(args),
+        Recording(
+            tuple(getattr(args, "only", ())), (_way(args), command if sum(map(len, command)) < TOLD else ["CMD"])
+        ),
+    )
     _log.to_stderr()
     if args.verbose:
         _log.each_call()
@@ -147,6 +155,13 @@ async def _run(args: argparse.Namespace, command: list[str], addons: tuple[objec
             )
             code = await _child(command, _client.environment(os.environ, way))
     return _ended(args, code, proxy, recording)
+
+
+def _way(args: argparse.Namespace) -> list[str]:
+    """Return the options with which the same calls are recorded into the same place."""
+    named = [text for name in ("config", "store") if (value := getattr(args, name)) for text in (f"--{name}", value)]
+    base = [] if args.base_url is None else [f"--base-url={args.base_url}" if args.base_url else "--base-url"]
+    return [*named, *base, *["--proxy-localhost"] * args.proxy_localhost]
 
 
 def _ended(args: argparse.Namespace, code: int, proxy: Proxy, recording: Recording) -> int:

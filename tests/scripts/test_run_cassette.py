@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
-from support.command import Command
+from support.command import ASK, Command
 from support.upstream import Upstream
 
 KEY = "gh" + "p_" + "a1B2c3D4e5" * 4
@@ -25,6 +27,21 @@ def test_recorded_once_and_replayed_without_a_key(aicache: Command, tmp_path: Pa
     (path,) = (tmp_path / "recordings").rglob("*.yaml")
     assert path.name.startswith("hello-")
     assert KEY not in path.read_text()
+
+
+def test_a_refusal_says_how_this_very_run_is_recorded(aicache: Command, tmp_path: Path):
+    """The command that is told works as it stands: with the folder, the way in, and the command of the run."""
+    (tmp_path / "ask.py").write_text(ASK)
+    recordings = f"cassette:{tmp_path / 'my recordings'}"
+    with Upstream() as upstream:
+        client = ("--", sys.executable, str(tmp_path / "ask.py"), "hello", f"{upstream.url}/v1")
+        refused = aicache("run", "--mode", "replay", "--proxy-localhost", "--store", recordings, *client)
+        assert refused.stdout.startswith("424 ")
+        told = refused.stderr.partition("  record    aicache ")[2].partition("\n")[0]
+        assert aicache(*shlex.split(told)).returncode == 0
+        served = aicache("run", "--mode", "replay", "--proxy-localhost", "--store", recordings, *client)
+        assert len(upstream.calls) == 1
+    assert served.stdout.startswith("200 aicache; hit")
 
 
 def test_a_secret_fails_the_run(aicache: Command, upstream: Upstream, tmp_path: Path):

@@ -83,6 +83,10 @@ class Renewal:
         """Yield every live entry of the old ones."""
         return self.old.scan()
 
+    def anew(self, glob: str) -> str:
+        """Return the command that records anew what is called like *glob*."""
+        return self.old.anew(glob)
+
     def place(self, entry: Entry) -> str:
         """Return the file of an old recording."""
         return self.old.place(entry)

@@ -7,8 +7,9 @@ It is a store around the folder; it knows neither calls nor modes. Entry point: 
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from ..chat import Entry
 from .cassette import CassetteStore
@@ -30,6 +31,8 @@ class Turns:
         """The keys of the recordings that were made."""
         self.exhausted: Counter[str] = Counter()
         """How often the recordings of a call were all served, and it came again: by the file of the last."""
+        self.way: tuple[Sequence[str], Sequence[str]] = (), ("CMD",)
+        """Options and command of the run, as far as they are known: for those who are to record it anew."""
         self._repeat, self._renew = repeat, renew
         self._asked: Counter[str] = Counter()
         self._numbers: Counter[str] = Counter()
@@ -137,6 +140,11 @@ class Turns:
     def scan(self) -> AsyncIterator[Entry]:
         """Yield every live entry, newest first."""
         return self.store.scan()
+
+    def anew(self, glob: str) -> str:
+        """Return the command that records anew what is called like *glob*."""
+        options, command = self.way
+        return shlex.join(["aicache", "record", *options, "--only", glob, "--", *command])
 
     def place(self, entry: Entry) -> str:
         """Return the file of *entry*, from the working folder on; empty when it is not there any more."""
