@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .door import Vector, clipped
+from .door import Vector
 from .pages import Kept, Pages, Rows
 
 BLOCK = 64
@@ -127,8 +127,10 @@ def ranked(pages: Pages, vector: Vector, slots: Sequence[int], count: int) -> li
     places = [pages.at(slot) for slot in slots]
     rows = np.stack([page.vectors[:, at] for page, at in places]).astype(np.float64)
     # Not a matrix product, whose last bits depend on the row's place.
-    scores = np.einsum("ij,j->i", rows, vector.astype(np.float64))
-    found = [Near(clipped(score), pages.told(slot)) for slot, score in zip(slots, scores.tolist(), strict=True)]
+    scores = np.einsum("ij,j->i", rows, vector.astype(np.float64)).clip(-1.0, 1.0)
+    least = np.sort(scores)[-count:][0]
+    nearest = [(score, slot) for score, slot in zip(scores.tolist(), slots, strict=True) if score >= least]
+    found = [Near(score, pages.told(slot)) for score, slot in nearest]
     return sorted(found, key=lambda near: (-near.similarity, near.kept.key))[:count]
 
 
