@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,6 +209,15 @@ async def test_a_tool_may_say_nothing() -> None:
     await world.engine.settled()
     assert isinstance((await world.lookup(silent))[0], Hit)
     assert isinstance((await world.lookup(loud))[0], Miss)
+
+
+async def test_an_answer_may_say_nothing_where_that_is_wanted() -> None:
+    """Claude may end its turn without a word after a tool; a recording of that is stored when the user says so."""
+    assert await World().through(request(), whole("")) == "empty"
+    world = World(admission=Admission(finish_reasons=frozenset({"empty"})))
+    assert await world.through(request(), whole("")) == "stored"
+    assert await world.through(request("cut"), replace(stream(""), whole=False)) == "truncated"
+    assert isinstance((await world.lookup(request()))[0], Hit)
 
 
 async def test_hosts_narrow_what_is_looked_at() -> None:

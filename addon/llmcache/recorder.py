@@ -34,6 +34,7 @@ INLINE = 16_000
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""
 CUT = Incomplete("truncated")
+EMPTY = Incomplete("empty")
 """The verdict on the beginning of a reply."""
 
 
@@ -70,7 +71,7 @@ class Admission:
     """What may be stored, and how much of it may wait."""
 
     finish_reasons: frozenset[str] = frozenset()
-    """Accepted besides the natural ones."""
+    """Accepted besides the natural ones; `empty` for an answer that ended well and says nothing."""
     truncated: bool = False
     """Whether a stream that upstream broke off is stored as such, where no whole reply of the call is."""
     ttl: int = 0
@@ -290,6 +291,8 @@ class Recorder:
         """Return the dialect's word, where a reply without one of its own for the end needs that of HTTP, too."""
         call, dialect = ticket.call, ticket.dialect
         verdict = dialect.judge(call, reply, self.admission.finish_reasons)
+        if verdict == EMPTY and EMPTY.reason in self.admission.finish_reasons:
+            verdict = Complete(marked=False)
         certain = exchange.whole or isinstance(verdict, Incomplete) or (dialect.MARKS_END and verdict.marked)
         return verdict if certain or dialect.reply_form(call, reply).kind == "json" else CUT
 
