@@ -294,7 +294,7 @@ def test_any_reply_comes_back(body: dict[str, Any]) -> None:
     events = explode(body)
     assert json.dumps(body, sort_keys=True) == json.dumps(assemble(events), sort_keys=True)
     reply = bedrock.as_stream(Reply(200, (), b"{}"), events)
-    assert events == bedrock.events(reply.body)
+    assert events == list(bedrock.events(reply.body))
 
 
 def event(name: str, **payload: Any) -> bytes:

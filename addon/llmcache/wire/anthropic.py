@@ -7,6 +7,7 @@ Source: Anthropic, "Create a Message", "Streaming Messages", "Errors"; Google Cl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -102,7 +103,7 @@ def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:  # noqa:
     streamed = is_stream(reply)
     try:
         if streamed:
-            return judge_events(events(reply.body, jsontext.skim_all), finish)
+            return judge_events(list(events(reply.body, jsontext.skim_all)), finish)
         return judge_body(jsontext.skim(reply.body), finish)
     except WireError as error:
         return Incomplete(str(error) if streamed else "not-json")
@@ -136,22 +137,19 @@ def refusal(message: str, code: str) -> bytes:
     return jsontext.dumps({"type": "error", "error": {"type": code, "message": message}})
 
 
-def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Payload]:
-    """Return the name and JSON object of every event.
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> Iterator[Payload]:
+    """Yield the name and JSON object of every event.
 
     Raises `WireError`: `error-event`, `bad-event` for what is no JSON object, `truncated` for an event that was cut.
     """
     check_text(stream)
     told = sent(stream)
-    try:
-        found = payloads(told, read)
-    except WireError:
-        if any(name == b"error" for name, _, _ in told):
-            raise WireError("error-event") from None
-        raise
-    if told and told[-1][2] and found[-1].get("type") != "message_stop":
-        raise WireError("truncated")
-    return [(name.decode(), payload) for (name, _, _), payload in zip(told, found, strict=True)]
+    if any(name == b"error" for name, _, _ in told):
+        raise WireError("error-event")
+    for (name, _, cut), payload in zip(told, payloads(told, read), strict=True):
+        if cut and payload.get("type") != "message_stop":
+            raise WireError("truncated")
+        yield name.decode(), payload
 
 
 def wrong(body: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ Source: AWS, "Amazon Bedrock API Reference", actions Converse, ConverseStream, I
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -55,18 +55,18 @@ def is_stream(reply: Reply) -> bool:
     return http.media_type(reply.header("content-type")) == MEDIA_TYPE or eventstream.begins(reply.body)
 
 
-def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Event]:
-    """Return the events of a stream without their padding.
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> Iterator[Event]:
+    """Yield the events of a stream without their padding.
 
     Raises `WireError` with `truncated`, `bad-frame`, `error-event` (exceptions and errors) or `bad-event`.
     """
     messages = eventstream.parse(stream)
     if any(message.header(":message-type") in ("exception", "error") for message in messages):
         raise WireError("error-event")
-    found = payloads([(b"", message.payload, b"") for message in messages], read)
-    for payload in found:
+    told = payloads([(b"", message.payload, b"") for message in messages], read)
+    for message, payload in zip(messages, told, strict=True):
         payload.pop(PADDING, None)
-    return [(message.header(":event-type"), payload) for message, payload in zip(messages, found, strict=True)]
+        yield message.header(":event-type"), payload
 
 
 def frame(name: str, payload: dict[str, Any]) -> bytes:

@@ -121,7 +121,7 @@ def wrong(body: Any, finish: frozenset[str]) -> str:
 
 def _of_stream(stream: bytes) -> dict[str, Any]:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    events = bedrock.events(stream, jsontext.skim_all)
+    events = list(bedrock.events(stream, jsontext.skim_all))
     names = [name for name, _ in events]
     if names[-2:] != ["messageStop", "metadata"]:
         raise WireError("truncated")

@@ -106,7 +106,7 @@ def payloads(stream: bytes, read: frames.ReadAll = jsontext.read_all) -> list[di
         told = [(b"", b64decode(event.get("bytes", ""), validate=True), b"") for event in events]
     except (binascii.Error, TypeError, ValueError):
         raise WireError("bad-event") from None
-    return frames.payloads(told, read)
+    return list(frames.payloads(told, read))
 
 
 def _request_body(request: Request) -> dict[str, Any] | Bypass:

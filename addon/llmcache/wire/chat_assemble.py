@@ -8,7 +8,7 @@ Source: OpenAI, "The chat completion chunk object"; what other providers do diff
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import framing, jsontext
@@ -114,8 +114,8 @@ def _say_once(choice: dict[str, Any]) -> None:
         delta.pop("token_id", None)
 
 
-def chunks(stream: bytes) -> list[dict[str, Any]]:
-    """Return what every event before `[DONE]` says. Raises `WireError` (`bad-event`, `truncated`)."""
+def chunks(stream: bytes) -> Iterator[dict[str, Any]]:
+    """Yield what every event before `[DONE]` says. Raises `WireError` (`bad-event`, `truncated`)."""
     frames.check_text(stream)
     told = [event for event in framing.frames(stream) if event[1].strip()]
     ends = next((at for at, (_, data, _) in enumerate(told) if data.strip() == frames.DONE), len(told))

@@ -89,7 +89,7 @@ def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
         raise WireError("error-event")
     done = [(data if cut else data.strip()) == frames.DONE for _, data, cut in events]
     ends = done.index(True) if True in done else len(events)
-    chunks = frames.payloads([event for event in events[:ends] if not event[2]], jsontext.skim_all)
+    chunks = list(frames.payloads([event for event in events[:ends] if not event[2]], jsontext.skim_all))
     if any(_failed(chunk) for chunk in chunks):
         raise WireError("error-event")
     marked = ends < len(events)

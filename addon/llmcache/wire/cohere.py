@@ -155,7 +155,7 @@ def _wrong(path: str, body: dict[str, Any]) -> str:
 
 def _of_stream(stream: bytes) -> dict[str, Any]:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    found = events(stream, jsontext.skim_all)
+    found = list(events(stream, jsontext.skim_all))
     kinds = [event.get("type") for event in found]
     if END not in kinds:
         raise WireError("error-event" if any("message" in event for event in found) else "truncated")

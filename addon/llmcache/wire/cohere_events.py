@@ -38,8 +38,8 @@ class _Open:
     logprobs: list[Any] = field(default_factory=list)
 
 
-def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
-    """Return the JSON objects of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> Iterator[Body]:
+    """Yield the JSON objects of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
     check_text(stream)
     told = sent(stream)
     if any(name == b"error" for name, _, _ in told):

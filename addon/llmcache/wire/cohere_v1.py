@@ -138,7 +138,7 @@ def _events(reply: Reply, form: Form, read: ReadAll) -> list[Body]:
     if form.kind == "ndjson":
         return objects(reply.body, read)
     check_text(reply.body)
-    return payloads([event for event in framing.frames(reply.body) if event[1].strip()], read)
+    return list(payloads([event for event in framing.frames(reply.body) if event[1].strip()], read))
 
 
 def _last(events: list[Body]) -> Any:

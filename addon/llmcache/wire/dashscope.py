@@ -131,7 +131,7 @@ def reply_form(call: Call, reply: Reply) -> Form:
         return Form("json")
     unsaid = call.form.options & {UNSAID}
     try:
-        growing = _grows(call, events(reply.body, jsontext.skim_all))
+        growing = _grows(call, list(events(reply.body, jsontext.skim_all)))
     except WireError:
         growing = CUMULATIVE in call.form.options
     return Form("sse", unsaid | {CUMULATIVE} if growing else unsaid)
@@ -222,7 +222,7 @@ def _alike(recorded: frozenset[str], wanted: frozenset[str]) -> bool:
 
 def _of_stream(call: Call, reply: Reply) -> dict[str, Any]:
     """Return what a stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    found = events(reply.body, jsontext.skim_all)
+    found = list(events(reply.body, jsontext.skim_all))
     return assemble(found, growing=_grows(call, found), strict=False)
 
 

@@ -42,14 +42,16 @@ class _Pieces(list[str]):
     __slots__ = ()
 
 
-def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
-    """Return the payloads of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> Iterator[Body]:
+    """Yield the payloads of a stream. Raises `WireError` with `truncated`, `error-event` or `bad-event`."""
     check_text(stream)
     told = [event for event in framing.frames(stream) if event[1].strip() and event[0] != b"done"]
-    found = payloads(told, read)
-    if any(name == b"error" for name, _, _ in told) or any(body.get("code") for body in found):
+    if any(name == b"error" for name, _, _ in told):
         raise WireError("error-event")
-    return found
+    for body in payloads(told, read):
+        if body.get("code"):
+            raise WireError("error-event")
+        yield body
 
 
 def assemble(events: Iterable[Body], *, growing: bool, strict: bool = True) -> Body:

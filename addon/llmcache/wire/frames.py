@@ -5,7 +5,7 @@ It knows no provider, and does not decide whether a stream is whole. Entry point
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .. import framing, jsontext
@@ -14,6 +14,9 @@ from ..framing import Event, Frame
 
 DONE = b"[DONE]"
 """The data of the event that ends a stream of OpenAI's."""
+
+_BATCH = 100
+"""Events whose objects are fewer than the 700 after which the collector looks for garbage."""
 
 ReadAll = Callable[[Sequence[bytes]], list[Any]]
 """`jsontext.read_all`, or `skim_all` for a mere look."""
@@ -29,11 +32,18 @@ def placed(stream: bytes) -> list[Event]:
     return [event for event in framing.parse_sse(stream) if event.data.encode().strip() not in (b"", DONE)]
 
 
-def payloads(events: Sequence[Frame], read: ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
-    """Return the JSON object of each event.
+def payloads(events: Sequence[Frame], read: ReadAll = jsontext.read_all) -> Iterator[dict[str, Any]]:
+    """Yield the JSON object of each event.
 
-    Raises `WireError`: `truncated` where the end of the stream cut the last one off, else `bad-event`.
+    They are read by the batch, and who lets go of one before he takes the next spares Python's garbage collector a
+    visit to all of them, which takes a third of the time. Raises `WireError`: `truncated` where the end of the stream
+    cut the last one off, else `bad-event`.
     """
+    for at in range(0, len(events), _BATCH):
+        yield from _objects(events[at : at + _BATCH], read)
+
+
+def _objects(events: Sequence[Frame], read: ReadAll) -> list[dict[str, Any]]:
     try:
         found = read([data for _, data, _ in events])
     except WireError:

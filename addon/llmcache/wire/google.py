@@ -243,7 +243,7 @@ def _as_json(reply: Reply, form: str) -> Reply:
 
 def _as_other_stream(reply: Reply, recorded: str, wanted: str) -> Reply:
     """Write the chunks in the other framing, each at the time at which it was whole."""
-    chunks = payloads(reply.body, recorded)
+    chunks = list(payloads(reply.body, recorded))
     pieces = written(chunks, wanted)
     ends = list(accumulate(length for _, length in reply.chunks))
     arrived = [

@@ -94,7 +94,7 @@ def kind(part: dict[str, Any]) -> Any:
     return part.get("thought")
 
 
-def payloads(body: bytes, form: str, read: frames.ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
+def payloads(body: bytes, form: str, read: frames.ReadAll = jsontext.read_all) -> Iterable[dict[str, Any]]:
     """Return the chunks of a stream (*form* `sse` or `array`). Raises `WireError`: `truncated`, `bad-event`, ..."""
     if form == "sse":
         frames.check_text(body)

@@ -7,6 +7,7 @@ Source: Google, gemini-cli, `packages/core/src/code_assist` (Apache-2.0), for wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import jsontext
@@ -113,14 +114,19 @@ def _as_json(reply: Reply, form: str) -> Reply:
     return Reply(reply.status, http.typed(reply.headers, _TYPES["array"]), jsontext.dumps(body))
 
 
-def _assembled(told: list[dict[str, Any]]) -> dict[str, Any]:
+def _assembled(told: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the body that chunks add up to. Raises `Lossy` where they contradict each other, inside or beside it."""
     beside: dict[str, Any] = {}
+    return {"response": assemble(_opened(told, beside)), **beside}
+
+
+def _opened(told: Iterable[dict[str, Any]], beside: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what each chunk wraps; what stands outside, which must agree, goes to *beside*."""
     for chunk in told:
         for name, value in _outer(chunk).items():
             if not same(beside.setdefault(name, value), value):
                 raise Lossy(name)
-    return {"response": assemble(_inner(chunk) for chunk in told), **beside}
+        yield _inner(chunk)
 
 
 def _as_stream(reply: Reply, form: str) -> Reply:

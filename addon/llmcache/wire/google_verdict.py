@@ -53,7 +53,7 @@ def judge(
         return Incomplete(f"status-{reply.status}")
     form = form_of(reply)
     try:
-        chunks = [jsontext.skim(reply.body)] if form == "json" else payloads(reply.body, form, jsontext.skim_all)
+        chunks = [jsontext.skim(reply.body)] if form == "json" else list(payloads(reply.body, form, jsontext.skim_all))
     except WireError as error:
         return Incomplete("not-json" if form == "json" else str(error))
     verb = call.path.rpartition(":")[2]

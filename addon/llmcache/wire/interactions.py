@@ -141,7 +141,7 @@ def _wrong(body: Body) -> str:
 
 def _of_stream(stream: bytes) -> Any:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    told = events(stream, jsontext.skim_all)
+    told = list(events(stream, jsontext.skim_all))
     kinds = [each.get("event_type") for each in told]
     if END not in kinds:
         raise WireError("truncated")

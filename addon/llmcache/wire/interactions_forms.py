@@ -22,13 +22,13 @@ Body = dict[str, Any]
 END = "interaction.completed"
 
 
-def events(stream: bytes, read: ReadAll = jsontext.read_all) -> list[Body]:
-    """Return the JSON objects of a stream. Raises `WireError`: `truncated`, `error-event`, `bad-event`."""
+def events(stream: bytes, read: ReadAll = jsontext.read_all) -> Iterator[Body]:
+    """Yield the JSON objects of a stream. Raises `WireError`: `truncated`, `error-event`, `bad-event`."""
     check_text(stream)
-    found = payloads(sent(stream), read)
-    if any(each.get("event_type") == "error" or each.get("error") for each in found):
-        raise WireError("error-event")
-    return found
+    for each in payloads(sent(stream), read):
+        if each.get("event_type") == "error" or each.get("error"):
+            raise WireError("error-event")
+        yield each
 
 
 def assemble(told: Iterable[Body], *, strict: bool = True) -> Body:

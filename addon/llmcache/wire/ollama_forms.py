@@ -51,7 +51,7 @@ EVERY = ("model", "remote_model", "remote_host", "created_at")
 
 def objects(body: bytes, read: ReadAll = jsontext.read_all) -> list[dict[str, Any]]:
     """Return the object of every line. Raises `WireError`: `truncated` for a last one cut off, else `bad-event`."""
-    return payloads([(b"", line.data, b"" if line.whole else line.data) for line in parse_ndjson(body)], read)
+    return list(payloads([(b"", line.data, b"" if line.whole else line.data) for line in parse_ndjson(body)], read))
 
 
 def assemble(lines: list[dict[str, Any]]) -> dict[str, Any]:

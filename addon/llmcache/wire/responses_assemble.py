@@ -45,11 +45,11 @@ def assemble(stream: bytes) -> dict[str, Any]:
     """
     check_text(stream)
     events = sent(stream)
-    told = payloads(events, jsontext.skim_all)
+    told = list(payloads(events, jsontext.skim_all))
     last = next((at for at, each in enumerate(told) if kind(each) in TERMINAL), None)
     if last is None:
         raise WireError("truncated")
-    body = final(payloads([events[last]])[0], (payloads([event])[0] for event in _finished(events, told)))
+    body = final(next(payloads([events[last]])), payloads(_finished(events, told)))
     _compare(told, body)
     return body
 

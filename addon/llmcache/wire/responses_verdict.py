@@ -67,7 +67,7 @@ def _of_stream(stream: bytes) -> dict[str, Any]:
     events = sent(stream)
     if any(name.decode("utf-8", "replace") in FAILED for name, _, _ in events):
         raise WireError("error-event")
-    told = payloads(events, jsontext.skim_all)
+    told = list(payloads(events, jsontext.skim_all))
     if any(kind(each) in FAILED or each.get("error") for each in told):
         raise WireError("error-event")
     ends = next((at for at, each in enumerate(told) if kind(each) in TERMINAL), None)

@@ -42,7 +42,7 @@ def _told(stream: bytes) -> tuple[list[dict[str, Any]], bool]:
     done = [(data if cut else data.strip()) == DONE for _, data, cut in sent]
     if True in done[:-1]:
         raise WireError("after-done")
-    told = payloads(sent[:-1] if True in done else sent, jsontext.skim_all)
+    told = list(payloads(sent[:-1] if True in done else sent, jsontext.skim_all))
     if any(name == b"error" for name, _, _ in sent) or any(_failed(each) for each in told):
         raise WireError("error-event")
     return told, True in done
