@@ -9,6 +9,7 @@ Source: OpenAI, "The chat completion object"; the finish reasons of other provid
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import framing, jsontext
@@ -89,18 +90,26 @@ def _of_stream(stream: bytes) -> tuple[dict[str, Any], bool]:
         raise WireError("error-event")
     done = [(data if cut else data.strip()) == frames.DONE for _, data, cut in events]
     ends = done.index(True) if True in done else len(events)
-    chunks = list(frames.payloads([event for event in events[:ends] if not event[2]], jsontext.skim_all))
-    if any(_failed(chunk) for chunk in chunks):
-        raise WireError("error-event")
+    whole = [event for event in events[:ends] if not event[2]]
+    told: Iterable[dict[str, Any]] = _good(frames.payloads(whole, jsontext.skim_all))
     marked = ends < len(events)
-    if len(chunks) < ends:
-        raise WireError("truncated")
-    if not marked and not (stream.endswith((b"\n\n", b"\r\n\r\n")) and _counted_last(chunks)):
-        raise WireError("truncated")
+    if not marked:
+        told = list(told)
+        if len(whole) < ends or not (stream.endswith((b"\n\n", b"\r\n\r\n")) and _counted_last(told)):
+            raise WireError("truncated")
+    body = chat_assemble.merged(told, strict=False)
     if ends + 1 < len(events):
         raise WireError("after-done")
     frames.check_text(stream)
-    return chat_assemble.merged(chunks, strict=False), marked
+    return body, marked
+
+
+def _good(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the chunks. Raises `WireError` (`error-event`) at one that says that the answer failed."""
+    for chunk in chunks:
+        if _failed(chunk):
+            raise WireError("error-event")
+        yield chunk
 
 
 def _counted_last(chunks: list[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ Source: Cohere, "API reference", v2 Chat, Embed, Rerank.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import framing, jsontext
@@ -155,13 +156,21 @@ def _wrong(path: str, body: dict[str, Any]) -> str:
 
 def _of_stream(stream: bytes) -> dict[str, Any]:
     """Return what a finished stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    found = list(events(stream, jsontext.skim_all))
-    kinds = [event.get("type") for event in found]
+    seen: list[tuple[Any, bool]] = []
+    body = assemble(_noted(events(stream, jsontext.skim_all), seen), strict=False)
+    kinds = [kind for kind, _ in seen]
     if END not in kinds:
-        raise WireError("error-event" if any("message" in event for event in found) else "truncated")
+        raise WireError("error-event" if any(complains for _, complains in seen) else "truncated")
     if kinds[-1] != END:
         raise WireError("after-done")
-    return assemble(found, strict=False)
+    return body
+
+
+def _noted(told: Iterable[dict[str, Any]], seen: list[tuple[Any, bool]]) -> Iterator[dict[str, Any]]:
+    """Yield the events; add to *seen* the type of each, and whether it has a message of its own as errors have."""
+    for event in told:
+        seen.append((event.get("type"), "message" in event))
+        yield event
 
 
 def _result(body: dict[str, Any], member: str) -> str:

@@ -8,6 +8,7 @@ Source: Alibaba Cloud Model Studio, "DashScope API reference"; the `dashscope` S
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from .. import jsontext
@@ -222,8 +223,12 @@ def _alike(recorded: frozenset[str], wanted: frozenset[str]) -> bool:
 
 def _of_stream(call: Call, reply: Reply) -> dict[str, Any]:
     """Return what a stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    found = list(events(reply.body, jsontext.skim_all))
-    return assemble(found, growing=_grows(call, found), strict=False)
+    found: Iterable[dict[str, Any]] = events(reply.body, jsontext.skim_all)
+    growing = False
+    if call.form.options & {CUMULATIVE, UNSAID}:
+        found = list(found)
+        growing = _grows(call, found)
+    return assemble(found, growing=growing, strict=False)
 
 
 def _object(reply: Reply) -> dict[str, Any]:
