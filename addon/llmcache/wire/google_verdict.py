@@ -8,7 +8,8 @@ Entry points: `judge`, `form_of`. Source: Google, "FinishReason" and "BlockedRea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import jsontext
@@ -51,51 +52,105 @@ def judge(
     """
     if reply.status != _OK:
         return Incomplete(f"status-{reply.status}")
-    form = form_of(reply)
-    try:
-        chunks = [jsontext.skim(reply.body)] if form == "json" else list(payloads(reply.body, form, jsontext.skim_all))
-    except WireError as error:
-        return Incomplete("not-json" if form == "json" else str(error))
-    verb = call.path.rpartition(":")[2]
+    form, verb, beside = form_of(reply), call.path.rpartition(":")[2], _Beside()
     if form != "json" and verb in _CHECKS:
         return Incomplete("not-an-object")  # vectors and counts come whole
-    if reason := _failure(chunks, form, reply.body):
-        return Incomplete(reason)
-    told = [inner(chunk) for chunk in chunks]
-    reason = _CHECKS.get(verb, _generated)(call, told, finish)
-    return Incomplete(reason) if reason else Complete(_usage(told), _model(told))
+    try:
+        told = _noted(_chunks(reply.body, form), inner, beside)
+        reason = _CHECKS[verb](call, next(told)) if verb in _CHECKS else _generated(call, told, finish)
+    except WireError as error:
+        return Incomplete(str(error))
+    return Incomplete(reason) if reason else Complete(_usage(beside.usage), beside.model or "")
 
 
-def _failure(chunks: list[Any], form: str, body: bytes) -> str:
-    """Return why these are no chunks of an answer: not objects, an error among them or between the lines."""
-    if not chunks:
-        return "truncated"
-    if not all(isinstance(chunk, dict) for chunk in chunks):
-        return "not-an-object"
-    if any(chunk.get("error") for chunk in chunks):
-        return "error-body" if form == "json" else "error-event"
+@dataclass(slots=True)
+class _Beside:
+    """What stands beside the candidates."""
+
+    usage: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+
+
+def _chunks(body: bytes, form: str) -> Iterator[dict[str, Any]]:
+    """Yield the chunks of an answer. Raises `WireError` where they are none or an error is among them."""
+    if form == "json":
+        yield _whole(body)
+        return
+    none = True
+    for chunk in payloads(body, form, jsontext.skim_all):
+        if chunk.get("error"):
+            raise WireError("error-event")
+        none = False
+        yield chunk
+    if none:
+        raise WireError("truncated")
     # Google's servers write an error that befalls them later as bare JSON lines, which an SSE parser passes over.
     if form == "sse" and not all(line.startswith(_FIELD) for line in _lines(body)):
-        return "error-event"
-    return ""
+        raise WireError("error-event")
+
+
+def _whole(body: bytes) -> dict[str, Any]:
+    try:
+        value = jsontext.skim(body)
+    except WireError:
+        raise WireError("not-json") from None
+    if not isinstance(value, dict):
+        raise WireError("not-an-object")
+    if value.get("error"):
+        raise WireError("error-body")
+    return value
+
+
+def _noted(
+    chunks: Iterable[dict[str, Any]], inner: Callable[[dict[str, Any]], dict[str, Any]], beside: _Beside
+) -> Iterator[dict[str, Any]]:
+    """Yield Google's answer in each chunk; the first model and the last usage go to *beside*."""
+    for chunk in chunks:
+        answer = inner(chunk)
+        beside.usage = _member(answer, "usageMetadata") or beside.usage
+        if beside.model is None and isinstance(answer.get("modelVersion"), str):
+            beside.model = answer["modelVersion"]
+        yield answer
 
 
 def _lines(body: bytes) -> Iterable[bytes]:
     return (line for line in body.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip())
 
 
-def _generated(call: Call, chunks: list[dict[str, Any]], finish: frozenset[str]) -> str:
-    noted = [_member(chunk, "promptFeedback") for chunk in chunks if "promptFeedback" in chunk]
-    blocked = [reason for each in noted if (reason := each.get("blockReason"))]
+@dataclass(slots=True)
+class _Seen:
+    """What of a candidate decides whether it is good; its texts are not kept."""
+
+    reasons: list[Any] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    substance: bool = False
+
+    def add(self, candidate: dict[str, Any]) -> None:
+        """Take what the next chunk says of it."""
+        if candidate.get("finishReason"):
+            self.reasons.append(_named(candidate["finishReason"]))
+        for part in _dicts(_member(candidate, "content").get("parts")):
+            self.substance = self.substance or _has_substance(part)
+            if isinstance(call := part.get("functionCall"), dict):
+                self.calls.append(call)  # an empty one counts: it closes one whose arguments came in pieces
+
+
+def _generated(call: Call, chunks: Iterable[dict[str, Any]], finish: frozenset[str]) -> str:
+    candidates: dict[int, _Seen] = {}
+    blocked: list[Any] = []
+    for chunk in chunks:
+        if reason := _member(chunk, "promptFeedback").get("blockReason"):
+            blocked.append(reason)
+        for position, candidate in enumerate(_dicts(chunk.get("candidates"))):
+            at = number(candidate, position)
+            if at not in candidates:
+                candidates[at] = _Seen()
+            candidates[at].add(candidate)
     if blocked:
         return f"blocked-{blocked[0]}" if _SLUG.fullmatch(str(blocked[0])) else "blocked"
-    candidates: dict[int, list[dict[str, Any]]] = {}
-    for chunk in chunks:
-        for position, candidate in enumerate(_dicts(chunk.get("candidates"))):
-            candidates.setdefault(number(candidate, position), []).append(candidate)
     if not candidates or len(candidates) < _asked(call):
         return "candidates-missing" if candidates else "empty"
-    reasons = (_candidate(slices, finish) for slices in candidates.values())
+    reasons = (_candidate(seen, finish) for seen in candidates.values())
     return next((reason for reason in reasons if reason), "")
 
 
@@ -106,20 +161,16 @@ def _asked(call: Call) -> int:
     return asked if isinstance(asked, int) else 1
 
 
-def _candidate(slices: list[dict[str, Any]], finish: frozenset[str]) -> str:
-    reasons = [_named(each["finishReason"]) for each in slices if each.get("finishReason")]
-    said = [reason for reason in reasons if reason not in UNFINISHED]
+def _candidate(seen: _Seen, finish: frozenset[str]) -> str:
+    said = [reason for reason in seen.reasons if reason not in UNFINISHED]
     if not said:
         return "truncated"
     for reason in said:
         if reason not in NATURAL and reason not in finish:
             return f"finish-{reason}" if _SLUG.fullmatch(reason) else "finish-unknown"
-    parts = [part for each in slices for part in _dicts(_member(each, "content").get("parts"))]
-    if not any(_has_substance(part) for part in parts):
+    if not seen.substance:
         return "empty"
-    # An empty call counts: it closes one whose arguments came in pieces.
-    calls = [call for part in parts if isinstance(call := part.get("functionCall"), dict)]
-    return "tool-arguments" if calls and not _callable(calls) else ""
+    return "tool-arguments" if seen.calls and not _callable(seen.calls) else ""
 
 
 def _named(reason: Any) -> str:
@@ -142,28 +193,28 @@ def _callable(calls: list[dict[str, Any]]) -> bool:
     return all(isinstance(call.get("args", {}), dict) for call in calls) and not calls[-1].get("willContinue")
 
 
-def _embedded(_: Call, chunks: list[dict[str, Any]], __: frozenset[str]) -> str:
-    found = chunks[0].get("embedding", chunks[0].get("embeddings"))
+def _embedded(_: Call, body: dict[str, Any]) -> str:
+    found = body.get("embedding", body.get("embeddings"))
     return "" if _is_vector(found) or (isinstance(found, list) and found and all(map(_is_vector, found))) else "empty"
 
 
-def _batch_embedded(call: Call, chunks: list[dict[str, Any]], _: frozenset[str]) -> str:
-    found = _dicts(chunks[0].get("embeddings"))
+def _batch_embedded(call: Call, body: dict[str, Any]) -> str:
+    found = _dicts(body.get("embeddings"))
     if len(found) != len(call.body["requests"]):
         return "truncated" if found else "empty"
     return "" if all(map(_is_vector, found)) else "empty"
 
 
-def _counted(_: Call, chunks: list[dict[str, Any]], __: frozenset[str]) -> str:
-    return "" if isinstance(chunks[0].get("totalTokens"), int) else "empty"
+def _counted(_: Call, body: dict[str, Any]) -> str:
+    return "" if isinstance(body.get("totalTokens"), int) else "empty"
 
 
-def _computed(_: Call, chunks: list[dict[str, Any]], __: frozenset[str]) -> str:
-    return "" if _dicts(chunks[0].get("tokensInfo")) else "empty"
+def _computed(_: Call, body: dict[str, Any]) -> str:
+    return "" if _dicts(body.get("tokensInfo")) else "empty"
 
 
-def _predicted(call: Call, chunks: list[dict[str, Any]], _: frozenset[str]) -> str:
-    found = [each for each in _dicts(chunks[0].get("predictions")) if each]
+def _predicted(call: Call, body: dict[str, Any]) -> str:
+    found = [each for each in _dicts(body.get("predictions")) if each]
     if len(found) != len(call.body["instances"]):
         return "truncated" if found else "empty"
     return ""
@@ -173,16 +224,10 @@ def _is_vector(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("values"), list) and bool(value["values"])
 
 
-def _usage(chunks: list[dict[str, Any]]) -> Usage:
-    usage = next((found for chunk in reversed(chunks) if (found := _member(chunk, "usageMetadata"))), {})
+def _usage(usage: dict[str, Any]) -> Usage:
     names = ("promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
     prompt, tools, said, thought = (_count(usage.get(name)) for name in names)
     return Usage(prompt + tools, said + thought, _count(usage.get("cachedContentTokenCount")))
-
-
-def _model(chunks: list[dict[str, Any]]) -> str:
-    named = (chunk.get("modelVersion") for chunk in chunks)
-    return next((name for name in named if isinstance(name, str)), "")
 
 
 def _count(value: Any) -> int:
