@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,27 @@ async def test_secrets_are_not_told(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert isinstance(refused, Refusal)
     assert "body.messages[0].content: " in refused.message
     assert all(SECRET[:end] not in str(told) + refused.message for end in range(6, len(SECRET)))
+
+
+async def test_secrets_in_files_are_not_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that is in a file which comes as base64, however that is shifted."""
+    folder.parent.mkdir()
+    recording = engine_on(folder, "record")
+    await record(recording, call(base64.b64encode(b"line\n" * 600).decode()), "42")
+    await recording.close()
+    monkeypatch.setenv("BANK_TOKEN", SECRET)
+    engine, told = engine_on(folder, "replay"), list[Missing]()
+    engine.tell = told.append
+    for shift in (b"", b"x", b"xx"):
+        file = base64.b64encode(b"line\n" * 300 + shift + SECRET.encode() + b"line\n" * 300).decode()
+        refused = await ask(engine, call(file))
+        assert isinstance(refused, Refusal)
+        words = re.findall("[A-Za-z0-9+/]{12,}", str(told) + refused.message)
+        assert words
+        for word in words:
+            seen = b"".join(base64.b64decode(word[at : at + (len(word) - at) // 4 * 4]) for at in range(4))
+            assert SECRET.encode()[:6] not in seen
+            assert SECRET.encode()[3:9] not in seen
 
 
 def test_names_with_most_words_in_common_come_first() -> None:

@@ -1,7 +1,7 @@
 """Secrets in an entry: in the request as it was keyed, in the reply, and across the events of a stream.
 
 A provider streams a key in pieces, so the texts of all events are looked at joined as well, place by place.
-Entry points: `found` tells where, `check` refuses to write, `cleaned` puts placeholders.
+Entry points: `found` tells where, `check` refuses to write, `cleaned` and `masked` put placeholders.
 """
 
 from __future__ import annotations
@@ -156,12 +156,19 @@ def _cleaned_bytes(data: bytes, scanner: Scanner) -> bytes:
     return data if value == found[0] else canonical(value) if found[1] == () else written(value, found[1])
 
 
+def masked(text: str, scanner: Scanner) -> str:
+    """Return *text* with a placeholder for each secret, in the file too that it may be as base64."""
+    before, content = packed(text) or ("", b"")
+    file = content.decode("latin-1")
+    if not scanner.finds(file):
+        return scanner.masked(text)
+    return before + base64.b64encode(scanner.masked(file).encode("latin-1")).decode()
+
+
 def _masked(value: Any, scanner: Scanner) -> Any:
     match value:
-        case str() if (found := packed(value)) and scanner.finds(file := found[1].decode("latin-1")):
-            return found[0] + base64.b64encode(scanner.masked(file).encode("latin-1")).decode()
         case str():
-            return scanner.masked(value)
+            return masked(value, scanner)
         case dict():
             return {scanner.masked(name): _masked(each, scanner) for name, each in value.items()}
         case list():
