@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shutil
 import subprocess
@@ -205,3 +206,16 @@ async def test_loading_leaves_logging_alone(wordllama):
     before = list(logging.root.handlers)
     wordllama._load()
     assert before == logging.root.handlers
+
+
+async def test_a_loaded_model_is_nothing_to_collect():
+    """What there is when a model was loaded is not visited by collections of garbage any more."""
+    kept = [[number] for number in range(5000)]
+    embedder = LocalEmbedder("test/one", 100, lambda: lambda texts: [[1.0, 0.0]] * len(texts))
+    try:
+        await embedder.embed(["hello"])
+        assert gc.get_freeze_count() > len(kept)
+        assert len(gc.get_objects()) < len(kept)
+    finally:
+        gc.unfreeze()
+        await embedder.close()

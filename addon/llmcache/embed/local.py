@@ -9,6 +9,7 @@ Entry point: `LocalEmbedder`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import threading
 from collections.abc import Callable, Sequence
@@ -54,6 +55,7 @@ class LocalEmbedder:
         except Exception as error:  # noqa: BLE001 - whatever a package raises, the model is not there
             loading.set_exception(BackendError(f"{self.name} failed: {type(error).__name__}: {error}"))
         else:
+            gc.freeze()  # what a model brings along stays, and a collection of garbage need not visit it each time
             loading.set_result(None)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
