@@ -41,6 +41,7 @@ LISTS: frozenset[Path] = frozenset(
     {
         ("logprobs", "content"),
         ("logprobs", "refusal"),
+        ("token_ids",),  # vLLM, `return_token_ids`
         ("delta", "annotations"),  # OpenAI and OpenRouter, web search
         ("delta", "images"),  # OpenRouter, image output
     }
