@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llmcache import fingerprint
 from llmcache.chat import Form, Reply, Usage
 from llmcache.jsontext import canonical
 from llmcache.stores.cassette_answer import answered
@@ -99,6 +101,18 @@ def test_heads(more):
     entry = replace(ENTRY, **more)
     data = written(entry, Shape("0" * 40, ("match.replace: dates", "x\ny")), {})
     assert answered(data, entry.request) == rounded(entry) == read(data, {}.__getitem__)[0]
+
+
+def test_pictures_of_a_request_are_not_read():
+    """Side files that only the request names are passed over with it; those of a reply are read with it."""
+    picture = base64.b64encode(b"\x89PNG" + bytes(3000)).decode()
+    request = canonical({"aicache": 1, "body": {"messages": [{"content": picture, "role": "user"}]}})
+    entry, sides = replace(ENTRY, request=request, key=fingerprint.key(request)), {}
+    data = written(entry, Shape(), sides)
+    assert sides
+    assert answered(data, request) == rounded(entry)
+    drawn = replace(entry, reply=Reply(200, (), canonical({"data": [{"b64_json": picture}]})))
+    assert answered(written(drawn, Shape(), {}), request) is None
 
 
 def test_json_that_stands_otherwise_is_read():

@@ -8,6 +8,7 @@ Entry point: `answered`.
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 import orjson
 
@@ -18,13 +19,13 @@ from .cassette_events import Chunks
 from .cassette_file import SEAL, midnight, sealed
 from .cassette_json import Style, written
 from .cassette_quick import QUOTED, quick
-from .cassette_sides import MARK
+from .cassette_sides import FOLDER
 from .cassette_yaml import PLAIN
 
 
 def answered(data: bytes, request: bytes) -> Entry | None:
     """Return the entry of the recording *data*, which the identity *request* asks for; None where it must be read."""
-    if not sealed(data) or _SIDE in data:
+    if not sealed(data):
         return None
     head, asked, rest = data[:-SEAL].partition(_REQUEST)
     found = _HEAD.fullmatch(head.decode()) if asked else None
@@ -68,7 +69,7 @@ def _question(found: re.Match[str]) -> str | None:
 
 def _reply(block: bytes, kind: str) -> Reply | None:
     found = _START.match(block)
-    if not found:
+    if not found or _SIDE in block:
         return None
     headers = tuple((_word(name), _word(value)) for name, value in _HEADER.findall((found["headers"] or b"").decode()))
     if len(headers) != (found["headers"] or b"").count(b"\n"):
@@ -92,17 +93,19 @@ def _stream(kind: str, lines: bytes, style: Style) -> tuple[bytes, Chunks] | Non
     crlf = events.CRLF in style
     event = _EVENTS.get((kind, style[1:] if crlf else style))
     # The file escapes some characters that the stream has as they are.
-    found = event.findall(lines) if event and b"\\u" not in lines else []
-    if lines.count(b"\n") != sum(1 + bool(at) + bool(name or head) + bool(pad) for at, name, head, pad, *_ in found):
+    escaped = b"\\" in lines and b"\\u" in lines  # a single letter is found ten times as fast
+    found = event.findall(lines) if event and not escaped else []
+    if not found:
         return None
-    write = _WRITTEN[kind]
-    bare = write.replace(b"%s", b"", 1)
-    pieces = [
-        # Most streams have nothing but data, and of some hundred events each call is felt.
-        _piece(write, each, crlf=crlf) if crlf or each[1] or each[2] or each[3] or not each[4] else bare % each[4]
-        for each in found
-    ]
-    return b"".join(pieces), _stamped([each[0] for each in found], pieces)
+    times, names, heads, blanks, datas, texts, raws = zip(*found, strict=True)
+    if lines.count(b"\n") != len(found) + sum(map(bool, chain(times, names, heads, blanks))):
+        return None
+    if crlf or any(names) or any(heads) or any(blanks) or any(raws):
+        pieces = [_piece(_WRITTEN[kind], each, crlf=crlf) for each in found]
+    else:  # nothing but data, and of some hundred events each call would be felt
+        write = _WRITTEN[kind].replace(b"%s", b"", 1)
+        pieces = [write % (data or _text(text)) for data, text in zip(datas, texts, strict=True)]
+    return b"".join(pieces), _stamped(times, pieces)
 
 
 def _piece(write: bytes, event: tuple[bytes, ...], *, crlf: bool) -> bytes:
@@ -120,7 +123,7 @@ def _text(quoted: bytes) -> bytes:
     return str(orjson.loads(quoted)).encode()
 
 
-def _stamped(times: list[bytes], pieces: list[bytes]) -> Chunks:
+def _stamped(times: tuple[bytes, ...], pieces: list[bytes]) -> Chunks:
     """Return the chunks: one begins with each event that has a time."""
     if all(times):
         return tuple(zip(map(int, times), map(len, pieces), strict=True))
@@ -150,7 +153,8 @@ def _line(name: str) -> str:
 _REQUEST = b"\nrequest:\n  aicache: "
 _REPLY = b"\nreply:\n"
 """Without an indent stand the members of a recording alone, so these are in it once at most."""
-_SIDE = MARK.encode()
+_SIDE = FOLDER.encode() + b"/"
+"""In the name of every side file; it is searched for by its last letter, which is rare."""
 _HEAD = re.compile(
     r'aicache: 1\nkey: "?(?P<key>[0-9a-f]{40})"?\n(?:scrubbed: .+\n)?(?:rules:\n(?:  .+\n)+)?'
     r"(?:sequence: (?P<sequence>[0-9]{1,9})\n)?"
