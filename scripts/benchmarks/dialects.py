@@ -77,8 +77,8 @@ def _of_other_user(request: Request, number: int) -> Request:
 
 def _streams(known: list[Case], rounds: int, size: int) -> None:
     table = Table(
-        *("dialect", "golden stream", "frames", "judged, ms", "as JSON, ms", "over"),
-        title=f"A stream of {size / 1e6:g} MB put together: processor time (target: under 50 ms)",
+        *("dialect", "golden stream", "frames", "judged", "as JSON", "over"),
+        title=f"A stream of {size / 1e6:g} MB put together: ms of processor time (target: under 50)",
     )
     for case in _one_each(known):
         body = lengthened(case, size)
