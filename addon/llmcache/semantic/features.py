@@ -289,7 +289,7 @@ KIN = frozenset(
     for word in listed(
         "wife husband son daughter mother father mom dad mum brother sister uncle aunt cousin nephew niece grandmother "
         "grandfather grandma grandpa boyfriend girlfriend fiance fiancee spouse boss colleague coworker employee "
-        "roommate neighbor neighbour friend"
+        "roommate neighbor neighbour"
     )
 )
 NEGATORS = frozenset(

@@ -128,6 +128,8 @@ def _direction(asked: Features, stored: Features) -> str:
 def _relation(asked: Features, stored: Features) -> str:
     """Compare the small words before the same thing: `by Orwell`, `about Orwell`."""
     mine, theirs = asked.joins - stored.joins, stored.joins - asked.joins
+    if not mine or not theirs or len(asked.content ^ stored.content) > _FEW:
+        return ""
     for thing in sorted({thing for _, thing in mine} & {thing for _, thing in theirs}):
         here, there = (sorted(way for way, term in side if term == thing) for side in (mine, theirs))
         if unrelated(here, there):
@@ -176,6 +178,8 @@ def _tense(asked: Features, stored: Features) -> str:
 
 def _planned(asked: Features, stored: Features) -> str:
     """Compare what may or must be with what was: `when should I change it`, `when did I change it`."""
+    if len(asked.content ^ stored.content) > _FEW:
+        return ""
     past = stored.tense == "perfect" or (stored.tense == "past" and not WAS.isdisjoint(stored.words))
     asking = all(kind in _MODAL or kind[:4] == "how-" for kind in (asked.kind, stored.kind))
     if stored.tense == "perfect" and asked.tense == "present" and asked.kind == stored.kind == "who":
@@ -192,9 +196,9 @@ def _modal(asked: Features, stored: Features) -> str:
     both = {asked.modal, stored.modal}
     if both not in ({"can", "must"}, {"can", "should"}):
         return ""
-    kinds = _ALLOWED if "should" in both else _MODAL
-    asking = all(kind in kinds or ("must" in both and kind[:4] == "how-") for kind in (asked.kind, stored.kind))
-    return f"{asked.modal} ≠ {stored.modal}" if asking else ""
+    one, other = asked.kind, stored.kind
+    asking = one == other and "must" in both and (one in _MODAL or one[:4] == "how-")
+    return f"{asked.modal} ≠ {stored.modal}" if asking or {one, other} <= _ALLOWED else ""
 
 
 def _name(asked: Features, stored: Features) -> str:
@@ -314,7 +318,7 @@ def _shown(items: list[str]) -> str:
 _MANY = 12
 """Differences beyond which no counterpart is looked for: such questions are far from each other."""
 _FEW = 2
-"""Words without counterpart beyond which the order of the others says nothing."""
+"""Words without counterpart beyond which the order of the others and what joins them say nothing."""
 _WIDTH = 60
 _DATED = frozenset(("who", "what", "yes", "may", "where", "when"))
 _ALLOWED = frozenset(("yes", "may", "who"))

@@ -37,10 +37,10 @@ _TELLING = (
 _WISHING = (
     "i want to know|i would like to know|i would like you to|i would like to|i would like|we would like to|i need to "
     "know|i want you to|may i ask|do you know|do you happen to know|i was wondering|i am wondering|i wonder|can i ask|"
-    "could i ask|i need help with|i need help|i am trying to understand|i am curious|just curious|any idea|any ideas|"
-    "can anyone tell me|can someone tell me|does anyone know|does anybody know|i have a question|quick question|is it "
-    "possible to tell me|would you mind|would you mind telling me|would you mind explaining|would you mind giving me|"
-    "can you help|can you help me|i am asking|tell me please"
+    "could i ask|i need you to tell me|you need to tell me|i need help with|i need help|i am trying to understand|i am "
+    "curious|just curious|any idea|any ideas|can anyone tell me|can someone tell me|does anyone know|does anybody know|"
+    "i have a question|quick question|is it possible to tell me|would you mind|would you mind telling me|would you "
+    "mind explaining|would you mind giving me|can you help|can you help me|i am asking|tell me please"
 )
 _HOW = (
     "what is the way to|what is the best way to|what is the right way to|what is the easiest way to|"

@@ -28,7 +28,8 @@ def _perfect(words: Sequence[str]) -> bool:
     """Whether it has been done: `have` with a participle close behind."""
     for at, word in enumerate(words):
         if word in _HAS:
-            return any(each in PARTICIPLES or each[-2:] == "ed" for each in words[at + 1 : at + 4])
+            close = words[at + 1 : at + 4]
+            return any((each in PARTICIPLES and each != "left") or each[-2:] == "ed" for each in close)
     return False
 
 
