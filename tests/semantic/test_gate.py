@@ -156,6 +156,8 @@ ANOTHER = {
     "has-been": ("Who has been king?", "Who is king?", "tense"),
     "negative": ("What is -3 squared?", "What is 3 squared?", "number"),
     "negative-thousands": ("Round -1,000.4", "Round 1,000.4", "number"),
+    "command-form": ("What does sorted do in Python?", "What does sort do in Python?", "wording"),
+    "form-chinese": ("Go 里 string 怎么用？", "Go 里 strings 怎么用？", "frame"),
     "passive-told": ("Tell me what banks take this card", "My card was taken by the bank", "order"),
     "tall-old": ("What is the height of the oak?", "What is the age of the oak?", "asking"),
     "costs": ("How much does tea cost?", "How much tea does it cost to make ink?", "word"),

@@ -230,7 +230,14 @@ def _term(words: Sequence[str], at: int) -> str:
         return DEMONYMS[word]
     if word in ALIASES:
         return ALIASES[word]
-    return "" if word[0] == "@" else meaning(word)
+    if word[0] == "@":
+        return ""
+    return word if word.isascii() and _in_chinese(words) else meaning(word)
+
+
+def _in_chinese(words: Sequence[str]) -> bool:
+    """Whether the words around are Chinese or Japanese: a word in Latin letters is a name there, `sort` or `sorted`."""
+    return any("\u3040" <= word[0] <= "\u9fff" for word in words)
 
 
 def meaning(word: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from .listing import listed
+from .phrases import IGNORED
 from .stems import stem
 from .synonyms import SYNONYMS
 from .tokens import folded, plain
@@ -44,8 +45,9 @@ def defined(words: Sequence[str], content: Collection[str]) -> frozenset[str]:
     """
     roots = frozenset(root for word in words if (root := stem(word)) in _GROUPED)
     alike = len(roots) > len({SYNONYMS.get(root, root) for root in roots})
-    does = len(words) > 1 and words[0] == "what" and words[1] in _DO and not _WORKS.isdisjoint(words[2:])
-    return roots if alike or does or (len(content) == 1 and not _WHAT.isdisjoint(words)) else frozenset()
+    if words[:2] == ["what", "does"] and not _WORKS.isdisjoint(words[2:]):
+        return frozenset(word for word in words[2:] if word.isalpha() and word not in IGNORED)
+    return roots if alike or (len(content) == 1 and not _WHAT.isdisjoint(words)) else frozenset()
 
 
 _BREAK = re.compile("[:\uff1a](?=\\s|[^\x00-\u024f]|[\"'])|\n")
@@ -58,7 +60,6 @@ _TASK = re.compile(
 )
 _MARKS = "\"'`“”„«»「」『』‘’ "  # noqa: RUF001 - quotation marks of several languages
 _WHAT = frozenset(("what", "@what"))
-_DO = frozenset(("do", "does"))
 _WORKS = frozenset(("do", "mean", "return"))
 _SMALL = frozenset(
     listed(

@@ -79,5 +79,5 @@ RELATIONS: dict[str, Callable[[float, float], bool]] = {"lt": lt, "lte": le, "gt
 DISTANCES = frozenset({"lt", "lte"})
 UNKNOWN = 0.97
 """For models that were not measured here: few rewordings reach it, and it is meant to be replaced by a measured one."""
-SAFE = {"wordllama": 0.85}
+SAFE = {"wordllama": 0.82}
 """Behind the strict gate no false hit (`scripts/bench_semantic.py`), with room for what the gate may let through."""
