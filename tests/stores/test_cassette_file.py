@@ -143,6 +143,8 @@ def test_random_splits(data):
             b"data: [DONE]\n\n",
             b"id: 1\ndata\n\n",
             b'data: {"a":0.00001}\r\n\r\n',
+            b'event: y\ndata: {"c":{"d":1}      }\n\n',
+            b'data: {"c": {"d": [1, 2]} }\n\n',
             b"\n\n\n",
             b"data: cut",
         ]
@@ -265,7 +267,16 @@ def test_a_slip_is_named(before, after, line, what):
 
 
 @pytest.mark.parametrize(
-    "event", ["data", "- 1", "{at: x, data: 1}", "{}", "{data: 1, colour: red}", "{data: 1, style: [odd]}"]
+    "event",
+    [
+        "data",
+        "- 1",
+        "{at: x, data: 1}",
+        "{}",
+        "{data: 1, colour: red}",
+        "{data: 1, style: [odd]}",
+        "{data: {}, blanks: x}",
+    ],
 )
 def test_a_broken_event_is_named(event):
     """An event that cannot be read is named with its line."""
