@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -158,6 +160,8 @@ ANOTHER = {
     "negative-thousands": ("Round -1,000.4", "Round 1,000.4", "number"),
     "command-form": ("What does sorted do in Python?", "What does sort do in Python?", "wording"),
     "form-chinese": ("Go 里 string 怎么用？", "Go 里 strings 怎么用？", "frame"),
+    "letters": ("Set a to b", "Set b to a", "order"),
+    "how-many-chinese": ("要不要运费？", "要多少运费？", "kind"),
     "passive-told": ("Tell me what banks take this card", "My card was taken by the bank", "order"),
     "tall-old": ("What is the height of the oak?", "What is the age of the oak?", "asking"),
     "costs": ("How much does tea cost?", "How much tea does it cost to make ink?", "word"),
@@ -323,6 +327,28 @@ def test_typing_does_not_matter(text):
     ):
         assert judge(text, other) is None
         assert judge(other, text) is None
+
+
+@pytest.mark.parametrize("piece", ["word ", "- ", "-1,000 ", "have ", "你好吗", ": "])
+def test_reading_takes_steps_in_proportion_to_the_text(piece):
+    """No text makes reading slow: what is looked at for each word is not the whole text again."""
+    steps = []
+    for share in (1, 4):
+        calls = 0
+
+        def count(_frame, event, _what):
+            nonlocal calls
+            calls += event in {"call", "c_call"}
+
+        text = (piece * LONGEST)[: LONGEST // 4 * share]
+        features.__wrapped__(text)  # fills the memory of stems
+        sys.setprofile(count)
+        try:
+            features.__wrapped__(text)
+        finally:
+            sys.setprofile(None)
+        steps.append(calls)
+    assert steps[1] < 6 * steps[0]
 
 
 def test_a_long_question_agrees_with_its_equal_only():

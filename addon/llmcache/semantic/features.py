@@ -124,7 +124,7 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
     """Yield the words of *tokens* in lower case, contractions written out; what is no word keeps its case."""
     for place, token in enumerate(tokens):
         match token.kind:
-            case "word" if token.text == "A" and place:
+            case "word" if place and (token.text == "A" or (token.text == "a" and _stands(tokens, place))):
                 yield "a^"  # a letter that stands for something
             case "word" if token.text in ROMANS and (token.text != "I" or _counted(tokens, place)):
                 yield f"#{ROMANS[token.text]}"
@@ -140,6 +140,11 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
                 yield from _symbols(token.text)
             case _:
                 yield f"`{token.text}"
+
+
+def _stands(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the a at *place* is no article: `set a to b`."""
+    return place + 1 == len(tokens) or tokens[place + 1].text.lower() in _JOINING
 
 
 def _counted(tokens: Sequence[Token], place: int) -> bool:
@@ -178,7 +183,7 @@ def _words(written: str) -> Iterator[str]:
 
 def _terms(words: Sequence[str], *, small: bool = False) -> Iterator[str]:
     """Yield what carries meaning, in the order of the words; with *small*, the small words too."""
-    at = 0
+    at, names = 0, _in_chinese(words)
     while at < len(words):
         word = words[at]
         if word in CARDINALS or word in SCALES:
@@ -195,7 +200,7 @@ def _terms(words: Sequence[str], *, small: bool = False) -> Iterator[str]:
             yield word + "th"
             at += 2
             continue
-        if term := _term(words, at) or (small and word):
+        if term := _term(words, at, names=names) or (small and word):
             yield term
         at += 1
 
@@ -213,8 +218,8 @@ def _pronoun(words: Sequence[str], at: int) -> bool:
     return not at or before in {"which", "this", "that", "the", "no", "any", "does", "can", "should", "would", "could"}
 
 
-def _term(words: Sequence[str], at: int) -> str:
-    """Return the term of the word at *at*, nothing when it has none."""
+def _term(words: Sequence[str], at: int, *, names: bool) -> str:
+    """Return the term of the word at *at*, nothing when it has none; *names*, words in Latin letters are names."""
     word = words[at]
     if word in MONTHS and _is_date(words, at):
         return f"month{MONTHS[word]}"
@@ -232,7 +237,7 @@ def _term(words: Sequence[str], at: int) -> str:
         return ALIASES[word]
     if word[0] == "@":
         return ""
-    return word if word.isascii() and _in_chinese(words) else meaning(word)
+    return word if names and word.isascii() else meaning(word)
 
 
 def _in_chinese(words: Sequence[str]) -> bool:
@@ -267,6 +272,7 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 _HELPED = frozenset(("does", "do", "did", "will", "would"))
+_JOINING = frozenset(("to", "from", "and", "or", "by", "with", "is", "+", "-", "*", "/", "=", "==", "<", ">"))
 _VOID = frozenset(listed("@is a an the is are was were am be been being do does did of one ones"))
 ROMANS = {
     numeral: number

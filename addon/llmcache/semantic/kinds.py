@@ -14,6 +14,8 @@ def kind(words: Sequence[str]) -> str:
     """Return the kind of the question: `who`, `how`, `how-many`, `yes`, `may`, `what`, ..., or `open` for none."""
     if not words:
         return "open"
+    if "@many" in words and "@how" not in words:
+        return "how-many"  # in Chinese wherever it stands
     if words[0] in _REQUESTS or (words[0] in {"will", "would"} and words[1:2] == ["you"]):
         return "may"
     if words[0] in AUXILIARIES or words[0] == "@yes":
