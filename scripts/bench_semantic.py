@@ -41,7 +41,7 @@ def main() -> int:
     folder = data.opened(args.data)
     began = time.perf_counter()
     if args.trials:
-        trial(folder, range(args.first, args.first + args.trials))
+        trial(folder, range(args.first, args.first + args.trials), args.kind)
         return 0
     strict, facts = (no_gate, no_gate) if args.no_gate else (judge, loose)
     threshold = pairs(folder, strict)
@@ -66,6 +66,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="FOLDER", default=Path(where), help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="one order of each stream, and nothing thinned")
     parser.add_argument("--trials", type=int, default=0, metavar="N", help="streams of each kind to try errorBudget on")
+    parser.add_argument("--kind", default="", metavar="WORDS", help="only the kinds that are named so, such as `noise`")
     parser.add_argument("--first", type=int, default=11, metavar="SEED", help="of the first of them (default: 11)")
     parser.add_argument("--no-gate", action="store_true", help="leave the gate out, to see what it does")
     return parser
@@ -142,23 +143,24 @@ def learn(tracks: Sequence[Track], gates: Sequence[Gate]) -> None:
     )
 
 
-def trial(folder: data.Folder, seeds: range) -> None:
-    """Print for each kind of stream and each budget: runs over it, hits beside the best threshold, wrong hits."""
+def trial(folder: data.Folder, seeds: range, kind: str) -> None:
+    """Print for each kind of stream and budget: runs over it, hits beside the best threshold, wrong hits, the worst."""
     totals = [[0, 0, 0, 0] for _ in BUDGETS]
     lines = []
-    for done in trials.trials(folder, loose, (judge, no_gate), seeds, BUDGETS):
+    for done in trials.trials(folder, kind, loose, (judge, no_gate), seeds, BUDGETS):
         cells = []
         for budget, tallies, best, total in zip(BUDGETS, done.tallies, done.best, totals, strict=True):
             over = sum(tally.wrong > budget * tally.hits for tally in tallies)
             hits, wrong = sum(tally.hits for tally in tallies), sum(tally.wrong for tally in tallies)
             rate = hits / sum(tally.requests for tally in tallies)
-            cells.append(f"{over} | {rate:.1%} ({best.hit_rate:.1%}) | {wrong}/{hits}")
+            worst = max(tally.wrong_rate for tally in tallies)
+            cells.append(f"{over} | {rate:.1%} ({best.hit_rate:.1%}) | {wrong}/{hits}, {worst:.1%}")
             for place, number in enumerate((over, len(tallies), wrong, hits)):
                 total[place] += number
         lines.append((done.trial.source, done.trial.kind, *cells))
     lines.append(("all", "", *(f"{over} of {runs} | | {wrong}/{hits}" for over, runs, wrong, hits in totals)))
     show(
-        f"errorBudget on {len(seeds)} streams of each kind: runs over | hits (best threshold) | wrong/hits",
+        f"errorBudget on {len(seeds)} streams of each kind: runs over | hits (best threshold) | wrong/hits, worst",
         ("source", "kind", *(f"{budget:.1%}" for budget in BUDGETS)),
         lines,
     )

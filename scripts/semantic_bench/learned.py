@@ -87,10 +87,10 @@ def strangers(policy: Policy, pairs: Sequence[Pair], gate: Gate) -> tuple[int, i
     for number, pair in enumerate(pairs):
         scores = stored @ asked[number]
         for near in ([number], np.argsort(-scores, kind="stable")[: policy.neighbors].tolist()):
-            candidates = [Candidate(str(one), float(scores[one]), pairs[one].b) for one in near]
+            candidates = [Candidate(f"pair {one}", float(scores[one]), pairs[one].b) for one in near]
             decision = policy.decide(candidates, lambda one, pair=pair: gate(pair.a, one.question), pair.a)  # type: ignore[misc]
             if isinstance(decision, Serve):
-                right = pair.same and decision.candidate.key == str(number)
+                right = pair.same and decision.candidate.key == f"pair {number}"
                 true, false = true + right, false + (not right)
     return false, true
 

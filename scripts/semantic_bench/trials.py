@@ -13,11 +13,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .data import Folder, Stream
 from .learned import hindsight, learning, swept
 from .replay import Gate, Tally, Track
-from .vectors import vectors
+from .vectors import ranked, vectors
 
 Maker = Callable[[Stream, random.Random], Stream]
 NARROW = 15
@@ -51,17 +52,20 @@ class Tried:
 
 
 def trials(
-    folder: Folder, gate: Gate, gates: Sequence[Gate], seeds: Sequence[int], budgets: Sequence[float]
+    folder: Folder, named: str, gate: Gate, gates: Sequence[Gate], seeds: Sequence[int], budgets: Sequence[float]
 ) -> Iterator[Tried]:
-    """Try all kinds of all sources on all processors; yield them in the order of the tables."""
-    jobs = [Trial(source, kind, seeds, budgets, folder, gate, gates) for source in SOURCES for kind in KINDS]
+    """Try the kinds that are *named* so, of all sources, on all processors; yield them in the order of the tables."""
+    kinds = [kind for kind in KINDS if named in kind]
+    jobs = [Trial(source, kind, seeds, budgets, folder, gate, gates) for source in SOURCES for kind in kinds]
     with ProcessPoolExecutor() as pool:
         yield from pool.map(tried, jobs)
 
 
 def tried(trial: Trial) -> Tried:
     """Replay the streams of a trial."""
-    tracks = [Track.of(made(trial.folder, trial.source, trial.kind, seed), trial.gate) for seed in trial.seeds]
+    known = _embedded(_source(trial.folder, trial.source))
+    streams = [made(trial.folder, trial.source, trial.kind, seed) for seed in trial.seeds]
+    tracks = [Track(stream, trial.gate, ranked(np.array([known[text] for text in stream.texts]))) for stream in streams]
     static = [tally for gate in trial.gates for tally in swept(replace(tracks[0], gate=gate, verdicts={}))]
     tallies = tuple(
         tuple(track.replay(learning(budget, seed)) for track, seed in zip(tracks, trial.seeds, strict=True))
@@ -73,8 +77,17 @@ def tried(trial: Trial) -> Tried:
 def made(folder: Folder, source: str, kind: str, seed: int) -> Stream:
     """Return the stream of a *kind* in `KINDS`, made from *source*: a stream, or `pairs`."""
     chance = random.Random(zlib.crc32(f"{source} {kind} {seed}".encode()))  # noqa: S311 - an order, no secret
-    stream = repeated(folder) if source == "pairs" else folder.stream(source)
-    return replace(KINDS[kind](_mixed(stream, chance), chance), name=f"{source}, {kind}")
+    return replace(KINDS[kind](_mixed(_source(folder, source), chance), chance), name=f"{source}, {kind}")
+
+
+def _source(folder: Folder, source: str) -> Stream:
+    return repeated(folder) if source == "pairs" else folder.stream(source)
+
+
+def _embedded(stream: Stream) -> dict[str, NDArray[np.float32]]:
+    """Return the vector of each text, computed once for all orders."""
+    texts = sorted(set(stream.texts))
+    return dict(zip(texts, vectors(texts), strict=True))
 
 
 def _mixed(stream: Stream, chance: random.Random) -> Stream:
@@ -99,7 +112,8 @@ def _half(stream: Stream, chance: random.Random) -> Stream:
 
 def _narrow(stream: Stream, chance: random.Random) -> Stream:
     """Keep an answer and those whose questions are nearest to its own: one domain."""
-    found = vectors(stream.texts)
+    known = _embedded(stream)
+    found = np.array([known[text] for text in stream.texts])
     answers = np.array(stream.answers)
     names = [name for name in sorted(set(stream.answers)) if (answers == name).sum() > 1]
     centers = np.array([found[answers == name].mean(axis=0) for name in names])
@@ -143,7 +157,7 @@ def _blocks(stream: Stream, chance: random.Random) -> Stream:
 
 
 def _few(most: int) -> Maker:
-    """Keep the first few of each answer; questions that nobody asks twice go on coming at the end."""
+    """Keep the first few of each answer; at the end come those alone that nobody asks twice."""
     return lambda stream, _: stream.thinned(most)
 
 
