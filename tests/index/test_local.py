@@ -315,5 +315,16 @@ async def test_a_large_partition_that_others_changed_is_freed_and_read_anew(path
         await other.remove(A, [points[7].key])
         left = points[:7] + points[8:]
         assert await found(one, A, points[7].vector, 60) == expected(left, points[7].vector, 60)
-        await one._searching.run(lambda: None)
+        await one._writing.run(lambda: None)
         assert (len(old), len(one._loaded[A])) == (0, 49)
+
+
+async def test_closing_frees_a_large_partition_beside_the_loop(monkeypatch):
+    """What a closed index held in memory is let go of by its own thread: a change of settings closes it under way."""
+    monkeypatch.setattr("llmcache.index.local.MANY", 10)
+    async with opened(None) as index:
+        await index.add(A, [point(number, vector) for number, vector in enumerate(vectors(50))])
+        await index.nearest(A, vectors(1)[0], 1)
+        memory, thread = index._loaded[A], index._writing._thread
+    await asyncio.to_thread(thread.join)
+    assert len(memory) == 0

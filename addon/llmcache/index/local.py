@@ -196,6 +196,7 @@ class LocalIndex:
         for partition, memory in self._loaded.items():
             with memory.lock:
                 self._memories.keep(self._store, partition, memory)
+        self._drop(self._loaded.values())  # a change of settings closes an index while the proxy goes on
 
     def _add(self, partition: str, points: list[Point]) -> None:
         checked = sound_points(points, self._file.dim(partition))
@@ -262,10 +263,10 @@ class LocalIndex:
             self._used.pop(oldest, None)
 
     def _drop(self, memories: Iterable[Memory]) -> None:
-        """Free *memories*, after the searches in them that were asked for: all at once would hold the loop up."""
+        """Free *memories* after this work, not at once, which would stall the loop; a search in them is a miss."""
         for memory in memories:
             if len(memory) > MANY:
-                self._searching.later(functools.partial(_empty, memory))
+                self._writing.later(functools.partial(_empty, memory))
 
 
 def _empty(memory: Memory) -> None:
