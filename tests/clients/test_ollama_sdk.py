@@ -40,7 +40,7 @@ def answer(asked: Asked) -> Script:
 def asking(case: str, **members: Any) -> dict[str, Any]:
     """Return a call that was never made before and names a golden reply."""
     text = f"{case} {next(FRESH)}"
-    if case == "generate":
+    if method(case) == "generate":
         return {"model": "gemma4", "prompt": text, **members}
     return {"model": "gemma4", "messages": [{"role": "user", "content": text}], **members}
 
