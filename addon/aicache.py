@@ -370,7 +370,7 @@ class AiCache:
     def done(self) -> Awaitable[None] | None:
         """Store what was accepted. Returns a task: mitmproxy awaits it, or lets it run on after a reload."""
         if self._resting:
-            self._resting.end()
+            self._resting.end(ending=ctx.master.should_exit.is_set())
             self._resting = None
         if self.engine is None:
             return None

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import aicache
 import pytest
-from aicache_mitmproxy.resting import IDLE, Resting
-from mitmproxy import options
+from aicache_mitmproxy.resting import IDLE, QUIET, Resting
+from mitmproxy import hooks, options
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.tools.dump import DumpMaster
 from support.asking import ask, post
 from support.proxy import Mitmdump
 from support.upstream import Upstream
+
+LIFECYCLE = ("load", "configure", "running", "done")
 
 SETTER = '''
 """Sets an option at the wish of a request, as any script may."""
@@ -59,11 +61,13 @@ def names(master: DumpMaster) -> list[str]:
 
 
 async def test_who_may_rest_is_known_with_all_options(master: DumpMaster) -> None:
-    """An addon that got a new option, or another name, in another mitmproxy is noticed here."""
-    found = {name: Declared(addon).options for addon in master.addons.chain if (name := type(addon).__name__) in IDLE}
-    for name, declared in found.items():
-        assert declared <= IDLE[name]
-    assert set(found) == set(IDLE)
+    """An addon that got a new option, a new hook, or another name, in another mitmproxy is noticed here."""
+    known = {type(addon).__name__: addon for addon in master.addons.chain if type(addon).__name__ in {*IDLE, *QUIET}}
+    assert set(known) == {*IDLE, *QUIET}
+    for name, options_of in IDLE.items():
+        assert Declared(known[name]).options <= options_of
+    for name in QUIET:
+        assert {hook for hook in hooks.all_hooks if hasattr(known[name], hook)} <= {*LIFECYCLE}
 
 
 async def test_who_has_an_option_set_does_not_rest(master: DumpMaster) -> None:
@@ -79,12 +83,12 @@ async def test_who_is_needed_again_is_back_in_his_place(master: DumpMaster) -> N
     before = names(master)
     resting = Resting(master.addons, master.options)
     resting.begin()
-    assert names(master) == [name for name in before if name not in IDLE]
+    assert names(master) == [name for name in before if name not in {*IDLE, *QUIET}]
     for names_of in ({"modify_body"}, {"anticache"}, {"save_stream_filter"}):
         resting.wake(names_of)
-    back = {"ModifyBody", "AntiCache", "Save", "SaveHar"}
-    assert names(master) == [name for name in before if name not in IDLE or name in back]
-    resting.end()
+    resting_still = {*IDLE, *QUIET} - {"ModifyBody", "AntiCache", "Save", "SaveHar"}
+    assert names(master) == [name for name in before if name not in resting_still]
+    resting.end(ending=False)
     assert names(master) == before
 
 
@@ -93,7 +97,7 @@ async def test_who_is_removed_while_resting_stays_away(master: DumpMaster) -> No
     resting = Resting(master.addons, master.options)
     resting.begin()
     master.addons.remove(master.addons.get("maplocal"))
-    resting.end()
+    resting.end(ending=False)
     assert "MapLocal" not in names(master)
 
 
@@ -107,6 +111,23 @@ async def test_a_wrong_value_is_refused_as_ever(master: DumpMaster) -> None:
     assert master.options.modify_body == []
     master.options.update(modify_body=["/~q/a/b"])
     assert len(master.addons.get("modifybody").replacements) == 1
+
+
+async def test_who_rests_hears_of_options_and_of_the_end(master: DumpMaster) -> None:
+    """What a file of flows is filtered by, and that a browser is to be closed."""
+    resting = Resting(master.addons, master.options)
+    resting.begin()
+    master.options.update(readfile_filter="~q")
+    resting.wake({"readfile_filter"})
+    assert master.addons.get("readfilestdin").filter
+    heard = []
+    master.addons.get("browser").done = lambda: heard.append("browser")
+    for addon in master.addons.chain:  # as mitmproxy does at its end, and comes by ours
+        if type(addon).__name__ == "ScriptLoader":
+            resting.end(ending=True)
+        if type(addon).__name__ == "Browser":
+            addon.done()
+    assert heard == ["browser"]
 
 
 def test_an_option_that_is_set_while_it_runs_counts_from_the_next_event_on(tmp_path: Path, provider: Upstream) -> None:
