@@ -186,8 +186,9 @@ asyncio.run(main())
         process = start(script, path, name)
         acknowledged += [process.stdout.readline().strip() for _ in range(count)]
         process.send_signal(signal.SIGKILL)
-        # What it had said before it died counts too.
-        acknowledged += process.communicate(timeout=60)[0].splitlines()
+        # What it had said before it died counts too; `communicate` would lose what was read ahead of the lines.
+        with process:
+            acknowledged += process.stdout.read().splitlines()
         async with opened(path) as store:
             found = {each.key: each async for each in store.scan()}
             assert set(acknowledged) <= set(found)
