@@ -9,7 +9,7 @@ Source: OpenAI, "The chat completion object"; the finish reasons of other provid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .. import framing, jsontext
@@ -49,6 +49,21 @@ def is_stream(reply: Reply) -> bool:
     if start.startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
         return True
     return reply.header("content-type").lower().startswith("text/event-stream")
+
+
+def body_of(reply: Reply, of_stream: Callable[[bytes], Any]) -> dict[str, Any] | Incomplete:
+    """Return the JSON object of *reply*, or what a stream adds up to, as *of_stream* says; or why there is none.
+
+    The reasons are `status-...`, `not-json`, `not-an-object`, and that of the `WireError` which *of_stream* raises.
+    """
+    if reply.status != _OK:
+        return Incomplete(f"status-{reply.status}")
+    streamed = is_stream(reply)
+    try:
+        body = of_stream(reply.body) if streamed else jsontext.skim(reply.body)
+    except WireError as error:
+        return Incomplete(str(error) if streamed else "not-json")
+    return body if isinstance(body, dict) else Incomplete("not-an-object")
 
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:

@@ -14,7 +14,7 @@ from typing import Any
 from .. import framing, jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage, Verdict, WireError
 from . import http
-from .chat_verdict import is_stream
+from .chat_verdict import body_of, is_stream
 from .cohere_events import END, assemble, events, explode
 from .toolcalls import callable_all
 
@@ -43,7 +43,6 @@ NATURAL = frozenset({"COMPLETE", "TOOL_CALL", "STOP_SEQUENCE"})
 
 _ASKED = ("query", "text", "texts", "inputs", "tokens")
 _ENDINGS = (CHAT, *RESULTS)
-_OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -89,15 +88,9 @@ def question(call: Call) -> str:
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     """Decide whether *reply* is whole, natural and good. *finish*: further finish reasons to accept."""
-    if reply.status != _OK:
-        return Incomplete(f"status-{reply.status}")
-    streamed = is_stream(reply)
-    try:
-        body = _of_stream(reply.body) if streamed else jsontext.skim(reply.body)
-    except WireError as error:
-        return Incomplete(str(error) if streamed else "not-json")
-    if not isinstance(body, dict):
-        return Incomplete("not-an-object")
+    body = body_of(reply, _of_stream)
+    if isinstance(body, Incomplete):
+        return body
     member = next((name for ending, name in RESULTS.items() if call.path.endswith(ending)), "")
     reason = _result(body, member) if member else _chat(body, finish)
     return Incomplete(reason) if reason else Complete(usage_of(body))

@@ -13,7 +13,7 @@ from typing import Any
 from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Verdict, WireError
 from . import http
-from .chat_verdict import NATURAL, is_stream, usage_of
+from .chat_verdict import NATURAL, body_of, is_stream, usage_of
 from .completions_forms import Body, assemble, explode, merged
 from .frames import check_text
 from .openai_chat import DENIED, MEANINGFUL, STREAM_OPTIONS, USAGE, refusal, usage_spans
@@ -24,7 +24,6 @@ __all__ = ["MARKS_END", "NAME", "call", "convert", "judge", "matches", "question
 NAME = "openai-completions"
 MARKS_END = True
 
-_OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 _OTHERS = ("/chat/completions", "/fim/completions", "/agents/completions")
 
@@ -68,15 +67,9 @@ def question(call: Call) -> str:
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     """Decide whether *reply* is whole, natural and good. *finish*: further finish reasons to accept."""
-    if reply.status != _OK:
-        return Incomplete(f"status-{reply.status}")
-    streamed = is_stream(reply)
-    try:
-        body = _of_stream(reply.body) if streamed else jsontext.skim(reply.body)
-    except WireError as error:
-        return Incomplete(str(error) if streamed else "not-json")
-    if not isinstance(body, dict):
-        return Incomplete("not-an-object")
+    body = body_of(reply, _of_stream)
+    if isinstance(body, Incomplete):
+        return body
     if flaw := _flaw(call.body, body, finish):
         return Incomplete(flaw)
     return Complete(usage_of(body), body["model"] if isinstance(body.get("model"), str) else "")

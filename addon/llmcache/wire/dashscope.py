@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage, Verdict, WireError
 from . import http
-from .chat_verdict import is_stream
+from .chat_verdict import body_of, is_stream
 from .dashscope_forms import NOT_YET, assemble, events, explode, grows
 from .toolcalls import callable_all
 
@@ -62,7 +63,6 @@ LINKS = frozenset({"image", "result_image", "audio", "video"})
 """Parts of an answer that are links which live for a day; others say of a text where it stands in a picture."""
 
 _ENDINGS = (*GENERATION, *RESULTS)
-_OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -109,15 +109,9 @@ def question(call: Call) -> str:
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:
     """Decide whether *reply* is whole, natural and good. *finish*: further finish reasons to accept."""
-    if reply.status != _OK:
-        return Incomplete(f"status-{reply.status}")
-    streamed = is_stream(reply)
-    try:
-        body = _of_stream(call, reply) if streamed else jsontext.skim(reply.body)
-    except WireError as error:
-        return Incomplete(str(error) if streamed else "not-json")
-    if not isinstance(body, dict):
-        return Incomplete("not-an-object")
+    body = body_of(reply, partial(_of_stream, call))
+    if isinstance(body, Incomplete):
+        return body
     if body.get("code"):
         return Incomplete("error-body")
     member = next((name for ending, name in RESULTS.items() if call.path.endswith(ending)), "")
@@ -221,9 +215,9 @@ def _alike(recorded: frozenset[str], wanted: frozenset[str]) -> bool:
     return recorded & {CUMULATIVE} == wanted & {CUMULATIVE} or (UNSAID in recorded and UNSAID in wanted)
 
 
-def _of_stream(call: Call, reply: Reply) -> dict[str, Any]:
+def _of_stream(call: Call, stream: bytes) -> dict[str, Any]:
     """Return what a stream adds up to. Raises `WireError` with the reason why it is not finished."""
-    found: Iterable[dict[str, Any]] = events(reply.body, jsontext.skim_all)
+    found: Iterable[dict[str, Any]] = events(stream, jsontext.skim_all)
     growing = False
     if call.form.options & {CUMULATIVE, UNSAID}:
         found = list(found)

@@ -14,7 +14,7 @@ from typing import Any
 from .. import jsontext
 from ..chat import Bypass, Call, Complete, Form, Incomplete, Lossy, Reply, Request, Usage, Verdict, WireError
 from . import google, http
-from .chat_verdict import is_stream
+from .chat_verdict import body_of, is_stream
 from .frames import DONE
 from .interactions_forms import END, Body, assemble, events, explode
 
@@ -43,7 +43,6 @@ UNFINISHED = frozenset({"in_progress", "queued"})
 HOLLOW = re.compile(r"thought|\w+_result|(?!function_)\w+_call")
 """Steps that the provider made on the way to an answer: alone they are none."""
 
-_OK = 200
 _TAIL = 64
 """Bytes in which the mark at the end stands."""
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
@@ -90,19 +89,13 @@ def question(call: Call) -> str:
 
 def judge(call: Call, reply: Reply, finish: frozenset[str]) -> Verdict:  # noqa: ARG001 - a verb of the protocol
     """Decide whether *reply* is whole, natural and good. *finish*: further statuses to accept (`incomplete`)."""
-    if reply.status != _OK:
-        return Incomplete(f"status-{reply.status}")
-    streamed = is_stream(reply)
-    try:
-        body = _of_stream(reply.body) if streamed else jsontext.skim(reply.body)
-    except WireError as error:
-        return Incomplete(str(error) if streamed else "not-json")
-    if not isinstance(body, dict):
-        return Incomplete("not-an-object")
+    body = body_of(reply, _of_stream)
+    if isinstance(body, Incomplete):
+        return body
     if reason := _flaw(body, finish):
         return Incomplete(reason)
     # Google closes with `[DONE]`; where only the interaction says that it is over, HTTP must say it too.
-    marked = not streamed or DONE in reply.body[-_TAIL:]
+    marked = not is_stream(reply) or DONE in reply.body[-_TAIL:]
     return Complete(_usage(body.get("usage")), body["model"] if isinstance(body.get("model"), str) else "", marked)
 
 

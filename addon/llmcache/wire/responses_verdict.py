@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import jsontext
 from ..chat import Complete, Incomplete, Reply, Usage, Verdict, WireError
-from .chat_verdict import is_stream
+from .chat_verdict import body_of
 from .frames import check_text, payloads, sent
 from .responses_assemble import FAILED, TERMINAL, final, kind
 
@@ -29,7 +29,6 @@ HOLLOW = frozenset(
 )
 """Items that the provider made on the way to an answer: alone they are none."""
 
-_OK = 200
 _SLUG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -38,15 +37,9 @@ def judge(reply: Reply, finish: frozenset[str]) -> Verdict:
 
     *finish* holds further reasons of `incomplete_details` to accept, such as `max_output_tokens`.
     """
-    if reply.status != _OK:
-        return Incomplete(f"status-{reply.status}")
-    streamed = is_stream(reply)
-    try:
-        body = _of_stream(reply.body) if streamed else jsontext.skim(reply.body)
-    except WireError as error:
-        return Incomplete(str(error) if streamed else "not-json")
-    if not isinstance(body, dict):
-        return Incomplete("not-an-object")
+    body = body_of(reply, _of_stream)
+    if isinstance(body, Incomplete):
+        return body
     if reason := _body(body, finish):
         return Incomplete(reason)
     return Complete(usage_of(body), body["model"] if isinstance(body.get("model"), str) else "")
