@@ -34,8 +34,9 @@ INLINE = 16_000
 QUESTION_SHOWN = 400
 """Characters of a question that an entry keeps for people to read."""
 CUT = Incomplete("truncated")
-EMPTY = Incomplete("empty")
 """The verdict on the beginning of a reply."""
+EMPTY = Incomplete("empty")
+"""The verdict on a reply that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

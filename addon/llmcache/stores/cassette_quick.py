@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from ..chat import WireError
-from ..jsontext import dumps, read, skim
+from ..jsontext import dumps, has_long_number, read, skim
 from .cassette_yaml import PLAIN
 
 
@@ -24,7 +24,7 @@ def quick(text: str, column: int = 0) -> dict[str, Any] | None:
     """Return the value of *text*, a mapping that is indented by *column*; None where `load` must say what it means."""
     try:
         found = _as_json(text, column).encode()
-        value = read(found) if _LONG_NUMBER in found.translate(_DIGITS) else skim(found)
+        value = read(found) if has_long_number(found) else skim(found)
     except (_Other, WireError):
         return None
     return value if isinstance(value, dict) else None
@@ -133,9 +133,6 @@ def _line(pad: str) -> re.Pattern[str]:
     return re.compile(rf"{pad}(\S.*)\n")
 
 
-_LONG_NUMBER = b"0" * 19
-"""What may be an integer over 64 bits, which `skim` rounds; looked for where all digits are made 0."""
-_DIGITS = bytes(ord("0") if chr(code) in "0123456789" else ord(" ") for code in range(256))
 QUOTED = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
 _LINE = re.compile(
     r"( *)((?:- )*)"
