@@ -2,7 +2,7 @@
 
 Both are tried in this order, unless one is chosen: vector sets came with Redis 8, the query engine is that of Redis
 Stack 7.2 and of Redis' own managed servers. A server says that it has neither by not knowing the commands.
-How points lie in each is in `redis_sets` and `redis_query`; how the server is reached is the business of `link`.
+How points lie in each is in `redis_sets` and `redis_query`; how the server is reached is in `redis_link`.
 Entry point: `RedisIndex`.
 """
 
