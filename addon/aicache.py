@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aicache_mitmproxy import flows
 from aicache_mitmproxy.copies import Came, Copies, Pending
+from aicache_mitmproxy.orphans import Orphans
 from aicache_mitmproxy.resting import Resting
 from llmcache import config, status, wire
 from llmcache.build import build_engine
@@ -59,6 +60,7 @@ class AiCache:
         self._stage = Stage()
         """Outlives the engines, for other settings cut nobody short who is being answered."""
         self._copies = Copies(self._finish)
+        self._orphans = Orphans(flows.read_elsewhere)
         self._certificates: bool | None = None
         """`upstream_cert` as it was before `replay`."""
         self._started = False
@@ -89,6 +91,8 @@ class AiCache:
         """Take note of changed options. Raises `OptionsError` for wrong ones, which leaves the settings alone."""
         if self._resting:
             self._resting.wake(updated)
+        if ctx.master.addons.get(self._orphans.name) is None:
+            ctx.master.addons.add(self._orphans)
         if "termlog_verbosity" in updated:
             calls_log.setLevel(LEVELS.get(ctx.options.termlog_verbosity, logging.INFO))
         if updated & OPTIONS:
@@ -342,6 +346,7 @@ class AiCache:
         self._finish(flow)
 
     def _finish(self, flow: http.HTTPFlow) -> None:
+        self._orphans.over(flow)
         kept = flows.kept(flow)
         ticket: Ticket | None = kept.pop(flows.TICKET, None)
         tee: Tee | None = kept.pop(flows.TEE, None)
@@ -372,6 +377,8 @@ class AiCache:
         if self._resting:
             self._resting.end(ending=ctx.master.should_exit.is_set())
             self._resting = None
+        if ctx.master.addons.get(self._orphans.name) is self._orphans and not ctx.master.should_exit.is_set():
+            ctx.master.addons.remove(self._orphans)
         if self.engine is None:
             return None
         engine, self.engine = self.engine, None

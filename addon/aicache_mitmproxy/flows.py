@@ -17,6 +17,7 @@ from llmcache import capture, lanes, status, wire
 from llmcache.capture import Tee, value
 from llmcache.chat import Headers, Hit, Request, WireError
 from llmcache.engine import Engine
+from llmcache.flights import Live
 from llmcache.freshness import age
 from llmcache.lanes import named
 from llmcache.recorder import Ticket
@@ -188,6 +189,13 @@ def client_left(flow: http.HTTPFlow) -> bool:
     """Whether the client ended the flow; where it resets one stream of HTTP/2, the message is all that says so."""
     gone = not flow.client_conn.connected
     return flow.error is not None and (gone or flow.error.msg.startswith("stream reset by client"))
+
+
+def read_elsewhere(flow: http.HTTPFlow) -> Live | None:
+    """Return the stream that the flow brings, if others than its client read it while it comes."""
+    ticket: Ticket | None = kept(flow).get(TICKET)
+    live = ticket.flight.live if ticket and ticket.flight else None
+    return live if live and live.feeds else None
 
 
 def unrecordable(flow: http.HTTPFlow, tee: Tee | None) -> str:

@@ -12,7 +12,7 @@ import asyncio
 import enum
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .capture import kept, value
@@ -84,7 +84,7 @@ class Feed:
 
     def close(self) -> None:
         """Listen no more."""
-        self._live.feeds.discard(self)
+        self._live.leave(self)
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -120,6 +120,8 @@ class Live:
     feeds: set[Feed] = field(default_factory=set)
     shut: bool = False
     """Whether nobody can join any more: what came first is not there now."""
+    deserted: Callable[[], None] | None = None
+    """Called when the last reader leaves before the end."""
     _decoder: Decoder | None = None
     _plain: list[bytes] = field(default_factory=list)
     """Of a coded stream that somebody follows: what came, decoded."""
@@ -136,6 +138,12 @@ class Live:
             return None
         self.feeds.add(feed)
         return feed
+
+    def leave(self, feed: Feed) -> None:
+        """Let a reader go."""
+        self.feeds.discard(feed)
+        if self.deserted and not self.feeds:
+            self.deserted()
 
     def _arrived(self) -> Sequence[bytes]:
         if not self.coding:
@@ -169,6 +177,7 @@ class Live:
 
     def end(self, *, whole: bool) -> None:
         """Say that nothing more comes, and whether all of it came."""
+        self.deserted = None
         for feed in self.feeds:
             feed.end(whole=whole)
         self.feeds.clear()
