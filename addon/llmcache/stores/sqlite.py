@@ -19,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from ..chat import BackendError, Entry
 from . import EVICTION, is_over, listing, writing
 from .database import BUSY_SECONDS, Opened, explain, identity, is_damage, open_private, set_aside, transaction
+from .gathering import Gathering, Outcomes
 from .hot import Hot, Stamp
 from .known import Known
 from .lane import Lane
@@ -31,8 +32,6 @@ T = TypeVar("T")
 
 TOUCHES = 128
 """Hits that are written together; a write for each would cost more than the hit."""
-GATHERED = 256
-"""Entries of one transaction at the most: a tenth of the variables that SQLite allows a statement."""
 LEARN_SHARE = 50
 """Reading all keys anew may take one part in so many of the lane's time."""
 HOT_SECONDS = 5.0
@@ -46,9 +45,6 @@ FAILURES = (sqlite3.Error, OSError, ForeignError, ValueError, OverflowError)
 """What can go wrong with a file; whoever asked is told by a `BackendError`."""
 
 log = logging.getLogger("aicache.store")
-
-_Waiting = tuple[Entry, "asyncio.Future[None]"]
-"""An entry to be written, and who waits for it."""
 
 
 class SqliteStore:
@@ -75,9 +71,7 @@ class SqliteStore:
         self._clock = clock
         self._lane = Lane("aicache-sqlite")
         self._closed = False
-        self._fresh: dict[str, Entry] = {}
-        """What is being written, readable at once."""
-        self._waiting: list[_Waiting] = []
+        self._fresh = Gathering(self._write, self._failed)
         self._hot = Hot(self._path)
         self._hot_touched: dict[str, tuple[float, int]] = {}
         self._handed_over = clock()
@@ -131,20 +125,14 @@ class SqliteStore:
     def put(self, entry: Entry) -> asyncio.Future[None]:
         """Store the entry durably, replacing one of the same key. The future ends when it can be read back.
 
-        What must go for it goes in the same transaction; puts made at once share one. Until then `get` and `peek` have
-        the entry from memory. The future fails with `BackendError`, having changed nothing.
+        What must go for it goes in the same transaction; puts made at once share one, and copies of answers wait for
+        more. Until then `get` and `peek` have the entry from memory. The future fails with `BackendError`, having
+        changed nothing.
         """
-        loop = asyncio.get_running_loop()
-        written = loop.create_future()
-        if self._closed:
-            written.set_exception(self._is_closed())
-            return written
-        self._fresh[entry.key] = entry
-        self._waiting.append((entry, written))
-        if len(self._waiting) == GATHERED:
-            self._write_waiting()
-        elif len(self._waiting) == 1:
-            loop.call_soon(self._write_waiting)
+        if not self._closed:
+            return self._fresh.put(entry)
+        written = asyncio.get_running_loop().create_future()
+        written.set_exception(self._is_closed())
         return written
 
     async def delete(self, key: str) -> bool:
@@ -163,7 +151,7 @@ class SqliteStore:
         """Finish what was accepted and let go of every resource. May be called twice."""
         if self._closed:
             return
-        self._write_waiting()
+        self._fresh.flush()
         self._hand_over()
         self._closed = True
         finished = self._lane.run(self._finish)
@@ -231,7 +219,7 @@ class SqliteStore:
 
     async def _run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do *work* after everything that was asked for before, puts that wait included."""
-        self._write_waiting()
+        self._fresh.flush()
         return await self._do(work, *args, **kwargs)
 
     async def _do(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -251,24 +239,9 @@ class SqliteStore:
     def _failed(self, error: Exception) -> BackendError:
         return BackendError(f"sqlite store {self._path}: {explain(error)}")
 
-    def _write_waiting(self) -> None:
-        """Hand the puts that wait to the lane, as one batch."""
-        if self._waiting and not self._closed:
-            self._hand_over()
-            batch, self._waiting = self._waiting, []
-            done = self._lane.run(self._put_all, [entry for entry, _ in batch])
-            done.add_done_callback(lambda _: self._written(batch, done.result()))
-
-    def _written(self, batch: list[_Waiting], outcomes: list[Exception | None]) -> None:
-        for (entry, written), outcome in zip(batch, outcomes, strict=True):
-            if self._fresh.get(entry.key) is entry:
-                del self._fresh[entry.key]
-            if written.done():  # given up
-                continue
-            if outcome is None:
-                written.set_result(None)
-            else:
-                written.set_exception(outcome if isinstance(outcome, BackendError) else self._failed(outcome))
+    def _write(self, entries: list[Entry]) -> asyncio.Future[Outcomes]:
+        self._hand_over()
+        return self._lane.run(self._put_all, entries)
 
     def _attempt(self, work: Callable[..., T], *args: Any) -> T:
         try:
@@ -318,7 +291,7 @@ class SqliteStore:
 
     # Writing.
 
-    def _put_all(self, entries: list[Entry]) -> list[Exception | None]:
+    def _put_all(self, entries: list[Entry]) -> Outcomes:
         """Write *entries* in one transaction, or each in its own when that fails: one must not cost the others."""
         try:
             self._attempt(self._put, entries)
