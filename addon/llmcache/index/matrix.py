@@ -2,7 +2,7 @@
 
 A matrix with one column a point: read along its rows, float32 products of 100,000 columns cost half of what they cost
 with one row a point (measured: 4.1 against 9.7 ms at 256 dimensions, one thread).
-Those sums decide who is looked at closer; the score itself is summed in float64, so it is the same wherever the point
+Those `sums` decide who is looked at closer; the score itself is summed in float64, so it is the same wherever the point
 lies, and equal vectors tie. It knows no file, no thread and no clock. Entry points: `Matrices`, `Matrix`, `calm`.
 """
 
@@ -16,15 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import sums
 from .door import Vector
 from .pages import Kept, Pages, Rows
 
-BLOCK = 64
-"""Columns whose best sum stands for all of them while the bound is searched."""
 CREDIBLE = 1e-3
 """By how much the square of a length may differ from 1 in what was read: more is damage."""
-ROUNDING = 2.0**-23
-"""Twice float32's unit of rounding; times the dimension it bounds the error of a sum of products of unit vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +33,15 @@ class Near:
 
 
 class Matrix:
-    """Points of *dim* numbers each. The caller holds `lock` around everything."""
+    """Points of *dim* numbers each. The caller holds `lock` around everything.
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    Of a partition of more than *large* numbers not all are read for a search; what is found is the same.
+    """
+
+    def __init__(self, dim: int, large: int = sums.LARGE) -> None:
+        self.dim, self._large = dim, large
         self.lock = threading.Lock()
-        self._pages = Pages(dim, "C")
+        self._pages = Pages(dim, "C", sums.steps(dim))
 
     def __len__(self) -> int:
         return len(self._pages)
@@ -80,21 +80,8 @@ class Matrix:
         self._pages.expire(now)
         if not self._pages or count < 1:
             return []
-        sums = np.empty(self._pages.used, np.float32)
-        for at, used, page in self._pages:
-            part = np.matmul(vector, page.vectors[:, :used], out=sums[at : at + used])
-            part += page.absent[:used]
-        return ranked(self._pages, vector, self._credible(sums, min(count, len(self._pages))).tolist(), count)
-
-    def _credible(self, sums: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-        """Return the slots whose sums reach those of the *count* nearest, rounding allowed for."""
-        slack, least = 2 * self.dim * ROUNDING, -np.inf
-        filled = sums.size // BLOCK * BLOCK
-        if filled >= 4 * BLOCK * count:  # the bests of blocks bound the bests of all, and are many fewer
-            least = _at(sums[:filled].reshape(-1, BLOCK).max(axis=1), count)
-        slots = np.flatnonzero(sums >= least - slack)
-        near = sums[slots]  # more than wanted where near ones came one after the other, and share a block
-        return slots[near >= _at(near, count) - slack]
+        slots = sums.nearest(self._pages, vector, min(count, len(self._pages)), self._large)
+        return ranked(self._pages, vector, slots.tolist(), count)
 
 
 class Matrices:
@@ -138,8 +125,3 @@ def whole(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return which of *vectors* are unit vectors: those that are not were damaged."""
     lengths = np.einsum("ij,ij->i", vectors, vectors)
     return np.flatnonzero(np.abs(lengths - 1) < CREDIBLE)
-
-
-def _at(sums: NDArray[np.float32], count: int) -> float:
-    """Return the *count*-th largest of *sums*."""
-    return float(np.partition(sums, sums.size - count)[sums.size - count])

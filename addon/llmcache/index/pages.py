@@ -8,7 +8,7 @@ It knows no distance, file, thread or clock. Entry points: `Pages`, `Slots`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -86,8 +86,10 @@ class Slots(Generic[K]):
 class Page:
     """A run of *width* slots; in each array the last axis is the slot."""
 
-    def __init__(self, dim: int, width: int, order: Order) -> None:
+    def __init__(self, dim: int, width: int, order: Order, steps: int) -> None:
         self.vectors: NDArray[np.float32] = np.zeros((dim, width), np.float32, order)
+        self.rests: NDArray[np.float32] = np.zeros((steps, width), np.float32)
+        """How long what follows a step is, for each of `Pages.steps`."""
         self.absent: NDArray[np.float32] = np.full(width, -np.inf, np.float32)
         """What to add to a score: 0 for a slot in use, minus infinity for a free one."""
         self.seqs: NDArray[np.int64] = np.zeros(width, np.int64)
@@ -97,10 +99,13 @@ class Page:
         self.texts: NDArray[np.object_] = np.empty((2, width), np.object_)
         """Keys and questions."""
 
-    def write(self, at: NDArray[np.intp], rows: Rows, chosen: NDArray[np.intp]) -> None:
+    def write(self, at: NDArray[np.intp], rows: Rows, chosen: NDArray[np.intp], steps: Sequence[int]) -> None:
         """Put the *chosen* of *rows* into the slots *at*."""
         run = (np.diff(at) == 1).all()  # as most come, and then numpy is told so: it takes a third of the time
         self.vectors[:, slice(at[0], at[-1] + 1) if run else at] = rows.vectors[chosen].T
+        for number, step in enumerate(steps):
+            rest = rows.vectors[chosen, step:]
+            self.rests[number, at] = np.sqrt(np.einsum("ij,ij->i", rest, rest))
         self.absent[at] = 0
         self.seqs[at] = rows.seqs[chosen]
         self.created[at] = rows.created[chosen]
@@ -115,7 +120,7 @@ class Page:
     def wider(self, order: Order) -> Page:
         """Return a page of twice the slots, with the same in the first half."""
         dim, width = self.vectors.shape
-        page = Page(dim, 2 * width, order)
+        page = Page(dim, 2 * width, order, len(self.rests))
         for name, array in vars(self).items():
             getattr(page, name)[..., :width] = array
         return page
@@ -124,8 +129,10 @@ class Page:
 class Pages:
     """The points of a partition, with vectors of *dim* numbers."""
 
-    def __init__(self, dim: int, order: Order) -> None:
+    def __init__(self, dim: int, order: Order, steps: Sequence[int] = ()) -> None:
         self._dim, self._order = dim, order
+        self.steps = steps
+        """After how many of the numbers a search looks who is still needed."""
         self._width = _power(min(SLOTS, max(FIRST, PAGE // (4 * max(dim, 1)))))
         self._pages: list[Page] = []
         self._slots: Slots[str] = Slots()
@@ -179,7 +186,7 @@ class Pages:
         numbers, places = np.divmod(np.array(slots, np.intp), self._width)
         for number in np.unique(numbers).tolist():
             here = numbers == number
-            self._pages[number].write(places[here], rows, chosen[here])
+            self._pages[number].write(places[here], rows, chosen[here], self.steps)
         self._soonest = min(self._soonest, float(rows.expires.min()))
         return slots
 
@@ -223,7 +230,7 @@ class Pages:
         slot = self.used
         number, place = divmod(slot, self._width)
         if number == len(self._pages):
-            self._pages.append(Page(self._dim, self._width if number else FIRST, self._order))
+            self._pages.append(Page(self._dim, self._width if number else FIRST, self._order, len(self.steps)))
         elif place == self._pages[number].absent.size:
             self._pages[number] = self._pages[number].wider(self._order)
         self.used += 1
