@@ -106,9 +106,7 @@ async def test_a_reply_that_comes_while_the_stage_opens_is_not_missed(monkeypatc
     assert isinstance(outcome, Hit)
 
 
-FAILURES = [
-    pytest.param(lambda engine, ticket: engine.crowd.answered(ticket, 429, (), None), id="status, before its body"),
-    pytest.param(lambda engine, ticket: engine.abandon(ticket, "upstream-failed"), id="connection"),
+UNFIT = [
     pytest.param(lambda engine, ticket: engine.abandon(ticket, "too-large", whole=True), id="too large"),
     pytest.param(
         lambda engine, ticket: engine.record(
@@ -119,30 +117,56 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("fail", FAILURES)
-async def test_a_leader_that_fails_releases_all_at_once(fail: Any) -> None:
-    """Each asks by himself and waits for nobody again, however often upstream fails."""
+@pytest.mark.parametrize("unfit", UNFIT)
+async def test_a_reply_for_its_leader_alone_releases_all_at_once(unfit: Any) -> None:
+    """Each asks by himself and waits for nobody again, however often that happens."""
     world = World()
     ticket = await led(world)
     calls = await crowd(world)
-    fail(world.engine, ticket)
+    unfit(world.engine, ticket)
     found = await asyncio.gather(*calls)
     assert [type(outcome) for outcome, _ in found] == [Miss] * 10
     assert [ticket.flight for _, ticket in found if ticket] == [None] * 10
 
 
-async def test_when_a_client_leaves_the_next_one_leads() -> None:
-    """Upstream is asked once more, not ten times; after two leaders nobody waits any longer."""
+FAILURES = [
+    pytest.param(lambda engine, ticket: engine.abandon(ticket, "client-left", left=True), id="client left"),
+    pytest.param(lambda engine, ticket: engine.crowd.answered(ticket, 429, (), None), id="429, before its body"),
+    pytest.param(lambda engine, ticket: engine.crowd.answered(ticket, 400, (), None), id="400, before its body"),
+    pytest.param(lambda engine, ticket: engine.abandon(ticket, "upstream-failed"), id="connection"),
+]
+
+
+async def next_leader(calls: list[Call]) -> Ticket:
+    """Return the ticket of the one of *calls* that goes upstream."""
+    await far()
+    assert missed(calls) == 1
+    ticket = next(call.result()[1] for call in calls if call.done())
+    assert ticket
+    assert ticket.flight
+    return ticket
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+async def test_when_a_leader_fails_the_next_one_leads(fail: Any) -> None:
+    """Upstream is asked once more, not ten times, and that answers the others."""
     world = World()
     first = await led(world)
     calls = await crowd(world)
-    world.engine.abandon(first, "client-left", left=True)
-    await far()
-    assert missed(calls) == 1
-    second = next(call.result()[1] for call in calls if call.done())
-    assert second
-    assert second.flight
-    world.engine.abandon(second, "client-left", left=True)
+    fail(world.engine, first)
+    world.engine.record(await next_leader(calls), whole())
+    found = [outcome for outcome, _ in await asyncio.gather(*calls)]
+    assert [outcome.kind for outcome in found if isinstance(outcome, Hit)] == ["collapsed"] * 9
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+async def test_after_two_leaders_nobody_waits_any_longer(fail: Any) -> None:
+    """However often upstream fails, a call waits for two others at the most."""
+    world = World()
+    first = await led(world)
+    calls = await crowd(world)
+    fail(world.engine, first)
+    fail(world.engine, await next_leader(calls))
     await far()
     assert missed(calls) == 10
 
@@ -366,12 +390,17 @@ async def test_what_another_process_stores_answers_all() -> None:
 
 @pytest.mark.parametrize("error", [None, BackendError("gone"), TimeoutError()], ids=["failed", "store down", "slow"])
 async def test_another_process_that_stores_nothing_holds_nobody_up(error: Exception | None) -> None:
-    """It gave the lock back without an answer, or the store is gone: one call here goes upstream for all."""
+    """It gave the lock back without an answer, or the store is gone: one call here goes upstream for all.
+
+    With the lock, where it can be had: then other processes wait for that call.
+    """
     world, locks, first, calls = await abroad()
     locks.theirs, locks.error = error is not None, error
     outcome, ticket = await first
     assert isinstance(outcome, Miss)
     assert ticket
+    assert ticket.flight
+    assert bool(ticket.flight.owner) == (error is None)
     world.engine.record(ticket, whole())
     assert {(await call)[0].kind for call in calls} == {"collapsed"}
 

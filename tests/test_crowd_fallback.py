@@ -12,7 +12,7 @@ from llmcache.engine import Engine
 from llmcache.freshness import Stale
 from llmcache.recorder import Admission, Ticket
 from support import clock
-from test_crowd import Elsewhere, called, crowd, far, led
+from test_crowd import Elsewhere, called, crowd, far, led, next_leader
 from test_engine import World, request, whole
 
 STALE = Stale(if_error=600, wait=30.0)
@@ -46,11 +46,12 @@ async def test_a_leader_that_fails_does_so_for_all(fail: Callable[[Engine, Ticke
 
 
 async def test_what_is_the_leaders_fault_is_not_theirs() -> None:
-    """After a 401, say, each asks by himself, with the old answer still at hand."""
+    """After a 401, say, the next one asks, and after two each by himself, with the old answer still at hand."""
     made = await world()
     ticket = await led(made)
     calls = await crowd(made)
     made.engine.crowd.answered(ticket, 401, (), None)
+    made.engine.crowd.answered(await next_leader(calls), 401, (), None)
     for outcome, own in await asyncio.gather(*calls):
         assert outcome == Miss("stale")
         assert own

@@ -1,8 +1,9 @@
 """Calls that ask the same at the same time: who leads, who follows, and what becomes of a follower in each case.
 
 A follower is answered from what the leader's reply has become, or by the leader's stream while it comes.
-When the leader's client leaves, the next one leads; when upstream fails, each asks by himself, all at once, unless
-he has an expired answer to fall back on; who has one waits for a reply to begin no longer than for a provider.
+When the leader's client leaves or upstream fails, the next one leads, unless he has an expired answer to fall back
+on; who has one waits for a reply to begin no longer than for a provider. A reply that is none to store is for its
+leader alone, so then each asks by himself, all at once.
 It does not know modes, stores or the proxy. Entry points: `join`, then `answered` and `landed` or `abandoned`.
 """
 
@@ -148,22 +149,29 @@ class Crowd:
         return Miss(reason), ticket
 
     async def _elsewhere(self, locks: Locks, flight: Flight, ticket: Ticket, client: Client | None) -> Hit | None:
-        """Return what another process fetches; None when it is for us to do: the lock is ours, or nobody has it."""
-        flight.owner = await locks.take(ticket.key)
-        if flight.owner:  # who had it may have stored the answer while we came
-            self._renew_later(locks, flight)
-            return hit if isinstance(hit := await self._found(ticket), Hit) else None
-        begun, pause, leaders = flight.heard, PAUSE, set[str]()
-        while True:
-            leaders.add(holder := await locks.holder(ticket.key))  # before looking: it is given back after storing
+        """Return what another process fetches; None when it is for us to do, with the lock or without it."""
+        begun, pause, holder, leaders = flight.heard, PAUSE, "", set[str]()
+        while holder or not await self._locked(locks, flight):
+            holder = await locks.holder(ticket.key)  # before looking: it is given back after storing
             if isinstance(hit := await self._found(ticket), Hit):
                 return hit
+            leaders.add(holder)
             gone = client is not None and not client.connected
             flight.alive()  # whoever follows it waits for the other process, too, or for what comes now
-            if not holder or gone or hit == DOWN or len(leaders) > LEADERS:
+            if gone or hit == DOWN or len(leaders - {""}) > LEADERS:
                 return None
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, max(SHORT, (flight.heard - begun) / 100), LONGEST)
+            if holder:
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, max(SHORT, (flight.heard - begun) / 100), LONGEST)
+        found = await self._found(ticket)  # who had it may have stored the answer meanwhile
+        return found if isinstance(found, Hit) else None
+
+    async def _locked(self, locks: Locks, flight: Flight) -> bool:
+        """Take the lock, if it is free; it is ours from now on."""
+        flight.owner = await locks.take(flight.key)
+        if flight.owner:
+            self._renew_later(locks, flight)
+        return bool(flight.owner)
 
     def _renew_later(self, locks: Locks, flight: Flight) -> None:
         flight.renewal = asyncio.get_running_loop().call_later(locks.seconds / 3, self._renew, locks, flight)
@@ -182,25 +190,25 @@ class Crowd:
         """Return the answer that the leader left; without one, whether somebody else may be followed or may lead."""
         if ending is Ending.DOWN and ticket.fallback:
             return ticket.fallback
-        if ending in (Ending.FAILED, Ending.DOWN, Ending.LATE):
+        if ending in (Ending.FAILED, Ending.LATE):
             return False
         found = await self._found(ticket)
         if isinstance(found, Hit):
             return found
-        return ending is Ending.LEFT or found.startswith("form-")
+        return ending in (Ending.LEFT, Ending.DOWN) or found.startswith("form-")
 
     async def _found(self, ticket: Ticket) -> Hit | str:
         found = await self._find(ticket)
         return replace(found, kind="collapsed") if isinstance(found, Hit) and found.kind == "exact" else found
 
     def answered(self, ticket: Ticket, status: int, headers: Headers, tee: Tee | None) -> None:
-        """Take the head of the reply: after an error nobody waits on; a stream that *tee* copies can be followed."""
+        """Take the head of the reply: nobody waits for an error's body; a stream that *tee* copies can be followed."""
         flight = ticket.flight
         if flight is None:
             return
         flight.alive()
         if status != OK:
-            self.flights.end(flight, Ending.DOWN if failing(status) else Ending.FAILED)
+            self.flights.end(flight, Ending.DOWN if failing(status) else Ending.LEFT)
             self.over(ticket)
         elif tee is not None:
             if streams(headers):

@@ -29,11 +29,11 @@ class Ending(enum.Enum):
     RECORDED = enum.auto()
     """There is a reply to look up; it may yet turn out not to be worth storing."""
     FAILED = enum.auto()
-    """Upstream did not give an answer to store: whoever waited asks by himself."""
+    """The answer is not one to store, and would not be the next time: whoever waited asks by himself."""
     DOWN = enum.auto()
-    """Upstream cannot answer now: the same, but for those who have an expired answer."""
+    """Upstream cannot answer now: somebody else may lead, but those who have an expired answer."""
     LEFT = enum.auto()
-    """The leader's client went away, which says nothing about upstream: somebody else may lead."""
+    """The leader's client went away, or its call was found wrong: somebody else may lead."""
     LATE = enum.auto()
     """It is still under way, but nothing was heard of it for too long."""
 

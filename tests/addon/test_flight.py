@@ -134,17 +134,28 @@ def test_a_late_follower_has_at_once_what_has_arrived(proxy: Mitmdump, provider:
     assert post(proxy, provider.ask(stream=True)).cache == "aicache; hit; detail=exact"
 
 
-def test_a_leader_that_fails_spoils_nothing(proxy: Mitmdump, provider: Provider) -> None:
-    """Its client gets the error; those who waited ask by themselves."""
-    provider.first = {"status": 500, "body": b'{"error": {}}'}
+FAILURES = [
+    pytest.param({"status": 500, "body": b'{"error": {}}'}, id="500"),
+    pytest.param({"status": 400, "body": b'{"error": {}}'}, id="400"),
+    pytest.param({"head": b"", "cut": "rst"}, id="reset"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_leader_that_fails_spoils_nothing(proxy: Mitmdump, provider: Provider, failure: Any) -> None:
+    """Its client gets the error; of those who waited one asks anew, for all."""
+    late = threading.Event()
+    provider.first = {**failure, "late": late, "gate": None}
     with ThreadPoolExecutor(10) as pool:
         leader = pool.submit(post, proxy, provider.ask())
         assert provider.asked.wait(20)
         followers = [pool.submit(post, proxy, provider.ask()) for _ in range(9)]
+        provider.wait_for_clients(10)
+        late.set()
         found = [follower.result() for follower in followers]
-        provider.gate.set()
-        assert leader.result().status == 500
+        assert leader.result().status == failure.get("status", 502)
     assert [answer.status for answer in found] == [200] * 9
+    assert provider.calls == 2
 
 
 def leaving(proxy: Mitmdump, provider: Provider) -> tuple[Reader, Reader]:

@@ -192,6 +192,41 @@ def test_a_connection_of_many_streams_closes(place: Place) -> None:
     assert len(place.upstream.calls) == 1
 
 
+STREAMING = """
+def responseheaders(flow):
+    flow.response.stream = True
+"""
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the connection closes", "its streams are given up"])
+def test_http2_to_the_provider(tmp_path: Path, provider: Provider, whole: bool) -> None:
+    """Of two streams on one connection to the provider the orphan goes on, and the one that nobody reads is ended."""
+    (script := tmp_path / "streaming.py").write_text(STREAMING)
+    with (
+        Upstream(provider) as upstream,
+        Mitmdump(tmp_path / "provider", modes=(f"reverse:{upstream.url}",), addon=script) as front,
+        Mitmdump(
+            tmp_path / "proxy", "--set", "ssl_insecure=true", modes=(f"reverse:https://127.0.0.1:{front.port}",)
+        ) as proxy,
+        Connection(proxy.port) as reading,
+        Place(provider, upstream, proxy, lambda: plain(proxy.port)),
+    ):
+        with Connection(proxy.port) as leaving:
+            given_up = [leaving.ask(STREAM), leaving.ask(ask("another", stream=True))]
+            leaving.until(lambda stream: bool(stream.body))
+            reader = reading.ask(STREAM)
+            reading.until(lambda stream: bool(stream.body))
+            for stream in () if whole else given_up:
+                leaving.leave(stream)
+            if not whole:
+                front.wait_for("stream reset by client")
+        front.wait_for("stream reset by client")
+        provider.gate.set()
+        reading.until(lambda stream: stream.ended)
+        assert reader.body == b"".join(CHUNKS)
+        assert len(upstream.calls) == 2
+
+
 def test_the_last_reader_leaves(place: Place) -> None:
     """Nobody pays for what nobody reads: the call upstream ends at once, and half a stream is not stored."""
     leader, reader = place.read(), place.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,32 @@ def test_two_proxies_make_one_call(team: Team) -> None:
         assert answers[0].body == answers[1].body == leader.result().body
     assert len(team.upstream.calls) == 1
     assert team.server.command("DBSIZE") == b":1\r\n"
+
+
+def test_when_a_leader_fails_one_of_all_processes_leads_anew(team: Team) -> None:
+    """Of those who wait in two processes one asks, and has the others wait for that."""
+    asked, gate, count = threading.Event(), threading.Event(), itertools.count()
+
+    def first_fails(call: Asked) -> Script:
+        if next(count):
+            return openai(call)
+        asked.set()
+        return Script(b"{}", status=500, late=gate)
+
+    team.upstream.answer = first_fails
+    came = [running.output.count("client connect") for running in (team.one, team.two)]
+    with ThreadPoolExecutor(7) as pool:
+        leader = pool.submit(post, team.one, ask())
+        assert asked.wait(20)
+        others = [pool.submit(post, running, ask()) for running in (team.one, team.two) * 3]
+        for running, before, more in zip((team.one, team.two), came, (4, 3), strict=True):
+            running.wait_for("client connect", before + more)
+        while b"cmdstat_set:calls=2" not in team.server.command("INFO", "commandstats"):
+            assert not leader.done()
+        gate.set()
+        assert leader.result().status == 500
+        assert [other.result().status for other in others] == [200] * 6
+    assert len(team.upstream.calls) == 2
 
 
 def test_a_leader_that_fails_elsewhere_holds_nobody_up(team: Team) -> None:
