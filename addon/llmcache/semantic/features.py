@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from . import ideographs
+from .aims import aims, helped, owned, wanted
 from .courtesies import bare
 from .kinds import ASKING, kind, role
 from .listing import listed
@@ -45,6 +46,16 @@ class Features:
     defined: frozenset[str] = frozenset()
     """Words that no synonym may stand for here."""
     kind: str = "open"
+    aims: frozenset[str] = frozenset()
+    """What it is after beside the words: what a thing does, what it is for."""
+    helped: str = ""
+    """Of a short question for a thing: `is` (`what is it`), `does` (`what does it eat`) or nothing."""
+    yours: frozenset[str] = frozenset()
+    """Words behind `your`."""
+    certain: frozenset[str] = frozenset()
+    """Words behind `the` and its like."""
+    wanted: str = ""
+    """The character of which a Chinese question asks which one."""
     words: frozenset[str] = frozenset()
     """Every word in lower case, small ones too."""
     joins: frozenset[tuple[str, str]] = frozenset()
@@ -93,6 +104,7 @@ def features(text: str) -> Features:
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is
     terms = tuple(_terms(words))
     content = frozenset(term for term in terms if term not in LINKS)
+    yours, certain = (frozenset(map(meaning, side)) for side in owned(words))
     return Features(
         folded=folded(text),
         exact=tuple(token.text for token in tokens if token.kind in _EXACT),
@@ -101,6 +113,11 @@ def features(text: str) -> Features:
         surface=surface(words),
         defined=defined(words, content),
         kind=asking,
+        aims=aims(text, words, terms, asking),
+        helped=helped(words, terms),
+        yours=yours,
+        certain=certain,
+        wanted=wanted(words),
         words=frozenset(words),
         joins=frozenset(pair for pair in pairwise(terms) if pair[0] in RELATIONS),
         terms=terms,
@@ -128,6 +145,8 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
                 yield "a^"  # a letter that stands for something
             case "word" if token.text in ROMANS and (token.text != "I" or _counted(tokens, place)):
                 yield f"#{ROMANS[token.text]}"
+            case "word" if token.text.lower() in _LETTERS and _measured(tokens, place):
+                yield _LETTERS[token.text.lower()]
             case "word":
                 yield from _words(token.text)
             case "number":
@@ -150,6 +169,11 @@ def _stands(tokens: Sequence[Token], place: int) -> bool:
 def _counted(tokens: Sequence[Token], place: int) -> bool:
     """Whether the I at *place* is a number: `World War I`."""
     return place > 0 and tokens[place - 1].text.lower() in _PARTS
+
+
+def _measured(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the letter at *place* is no rest of a short form such as `don t`: `5 m`, `cm to m`, `3D`, `6s`."""
+    return place > 0 and (tokens[place - 1].kind == "number" or tokens[place - 1].text.lower() in _INTO)
 
 
 def _symbols(text: str) -> Iterator[str]:
@@ -273,12 +297,18 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
 
 _HELPED = frozenset(("does", "do", "did", "will", "would"))
 _JOINING = frozenset(("to", "from", "and", "or", "by", "with", "is", "+", "-", "*", "/", "=", "==", "<", ">"))
-_VOID = frozenset(listed("@is a an the is are was were am be been being do does did of one ones"))
+_VOID = frozenset(
+    listed(
+        "@is @defined @listed @sort @happened @good a an the is are was were am be been being do does did of one ones"
+    )
+)
 ROMANS = {
     numeral: number
     for number, numeral in enumerate(listed("I II III IV V VI VII VIII IX X XI XII XIII XIV XV"), start=1)
     if numeral not in {"V", "X"}
 }
+_LETTERS = {"m": "meter", "s": "seconds", "d": "d^", "t": "t^"}
+_INTO = frozenset(("to", "in", "into", "per", "/"))
 _PARTS = frozenset(listed("war part chapter type phase volume act class level grade stage book section division"))
 _ENGLISH = frozenset(
     listed(
@@ -292,7 +322,7 @@ LONGEST = 4_000
 """Characters of the longest question that is taken apart, which takes a few milliseconds then."""
 _POINTS = 2
 _DIGITS = 16
-ACRONYMS = {"US": "usa", "IT": "it^", "WHO": "who^", "USA": "usa", "UK": "uk", "U.S": "usa"}
+ACRONYMS = {"US": "usa", "IT": "it^", "WHO": "who^", "USA": "usa", "UK": "uk", "U.S": "usa", "R": "r^"}
 """Words that mean something else in capitals."""
 _NOUNS_TOO = frozenset(listed("need will can mean must get wish try well kind sort"))
 _DETERMINERS = frozenset(listed("a an the my your his her our their"))

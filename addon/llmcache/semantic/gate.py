@@ -8,16 +8,15 @@ A refusal begins with the name of its category; the rest holds words of the ques
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 
+from .aims import swapped
 from .features import LONGEST, Features, features, meaning
-from .ideographs import SIDES
 from .kinds import apart, compatible
 from .listing import listed
 from .names import KINDS
 from .opposites import HAN_OPPOSITES, OPPOSITES
-from .order import turned
+from .order import turned, turned_sides
 from .relations import apart as unrelated
 from .stems import slip
 from .tokens import folded
@@ -99,6 +98,19 @@ def _asking(asked: Features, stored: Features) -> str:
     return f"{asked.kind} ≠ {stored.kind}" if apart(asked.kind, stored.kind) else ""
 
 
+def _aim(asked: Features, stored: Features) -> str:
+    """Compare what they are after beside the words that carry meaning."""
+    if asked.aims != stored.aims:
+        return _unequal(sorted(asked.aims), sorted(stored.aims))
+    if asked.helped and stored.helped and asked.helped != stored.helped:
+        return f"{asked.helped} ≠ {stored.helped}"
+    for one, other in ((asked, stored), (stored, asked)):
+        about_you = one.kind == other.kind == "what" and "2" not in other.people
+        if about_you and (strangers := one.yours - other.certain):
+            return f"your {min(strangers)}"
+    return ""
+
+
 def _opposite(asked: Features, stored: Features) -> str:
     mine, theirs = asked.words - stored.words, stored.words - asked.words
     if len(mine) > _MANY or len(theirs) > _MANY:
@@ -107,7 +119,7 @@ def _opposite(asked: Features, stored: Features) -> str:
         for other in sorted(theirs):
             pair = frozenset((one, other))
             if pair in OPPOSITES or pair in HAN_OPPOSITES:
-                return f"{one} ≠ {other}"
+                return f"{one.lstrip('@')} ≠ {other.lstrip('@')}"
     return ""
 
 
@@ -166,6 +178,10 @@ def _person(asked: Features, stored: Features) -> str:
 
 def _tense(asked: Features, stored: Features) -> str:
     mine, theirs = asked.tense, stored.tense
+    if {mine, theirs} == {"future", "perfect"} or (
+        {mine, theirs} == {"future", "present"} and asked.kind == stored.kind == "yes"
+    ):
+        return f"{mine} ≠ {theirs}"
     if not mine or not theirs or mine == theirs or "perfect" in (mine, theirs):
         return _planned(asked, stored) or _planned(stored, asked)
     if "habit" in (mine, theirs):
@@ -271,18 +287,14 @@ def _order(asked: Features, stored: Features) -> str:
         terms, others = (active(terms), others) if asked.passive else (terms, active(others))
     elif ("by" in asked.words) is not ("by" in stored.words) and not mine and not theirs and len(asked.content) > 1:
         return "active ≠ passive"
-    if sides := _turned_sides(asked.terms, stored.terms):
+    if sides := turned_sides(asked.terms, stored.terms):
         return sides
+    if asked.wanted != stored.wanted and asked.wanted in stored.content and stored.wanted in asked.content:
+        return f"which {asked.wanted} ≠ which {stored.wanted}"
+    if around := swapped(asked.folded, stored.folded):
+        return f"{around[0]} ≠ {around[1]}"
     found = turned(terms, others, free=bool(mine or theirs) or _loose(asked, stored))
     return f"{found[0]} ≠ {found[1]}" if found else ""
-
-
-def _turned_sides(mine: Sequence[str], theirs: Sequence[str]) -> str:
-    """Compare two languages or currencies that stand side by side in Chinese, where other words may move."""
-    here, there = (
-        {pair for pair in pairwise(terms) if pair[0] in SIDES and pair[1] in SIDES} for terms in (mine, theirs)
-    )
-    return next((f"{one} {other} ≠ {other} {one}" for one, other in here if (other, one) in there - here), "")
 
 
 def _loose(asked: Features, stored: Features) -> bool:
@@ -368,6 +380,7 @@ STRICT: dict[str, Callable[[Features, Features], str]] = {
     **FACTS,
     "kind": _kind,
     "bound": _bound,
+    "aim": _aim,
     "word": _word,
 }
 """What has to agree where nothing but a similarity decides after the gate."""

@@ -13,20 +13,29 @@ from .numbers import HAN_NUMERALS, ideographic
 def terms(run: str) -> list[str]:
     """Return the terms of a run: `@why` and its like for what asks, numbers, katakana words, single characters."""
     found: list[str] = []
-    for match in _PIECE.finditer(run):
-        piece = match.group()
-        match match.lastgroup:
-            case "phrase":
-                found += _PHRASES[piece]
-            case "number":
-                found.append(f"#{ideographic(piece)}")
-            case _:
-                found.append(piece)
+    begun, ended = _OPENING.match(run), _ENDING.search(run)
+    at, end = begun.end() if begun else 0, ended.start() if ended else len(run)
+    if begun and begun["blank"]:
+        found += _EDGES[begun["blank"]]
+    while at < end:
+        for phrase in _BEGUN_BY.get(run[at], ()):
+            if run.startswith(phrase, at, end):
+                found += _PHRASES[phrase]
+                at += len(phrase)
+                break
+        else:
+            match = _PIECE.match(run, at, end)
+            piece = match[0] if match else run[at]
+            found.append(f"#{ideographic(piece)}" if piece[0] in HAN_NUMERALS else piece)
+            at += len(piece)
+    if ended and ended["asking"]:
+        found += _EDGES[ended["asking"][:2]]
     return found
 
 
 _MEANINGS = {
     "": "请问 请 请你 请您 你能 您能 你能不能 你可以 可以告诉我 告诉我 你能告诉我 解释一下 解释 "
+    "关于 有关于 很 非常 这 这个 这种 这些 一些 一种 一款 一部 一首 一张 一位 一条 一只 一篇 "
     "说明一下 说明 介绍一下 介绍 讲一下 讲讲 "
     "一下 的 了 呢 啊 吧 呀 把 帮我 麻烦 谢谢 你好 您好 我想知道 我想问 想知道 有 个 一个 之 地 得 "
     "给我 说说 谈谈 么 麻烦你 麻烦您 麻烦请 请告诉我 你知道 您知道 我想了解 想请问 想问一下 能告诉我 你能告诉我 帮忙 "
@@ -41,17 +50,32 @@ _MEANINGS = {
     "@yes": "吗 嗎 是否 是不是 有没有 对不对",
     "@can @yes": "能不能 能否 可不可以 可否 会不会",
     "@must @yes": "要不要 需不需要 应不应该 该不该 用不用",
-    "@why": "为什么 为何 为啥 什么原因 是什么原因 的原因 的原因是什么 的原因有哪些 有哪些原因 原因是什么 原因有哪些 "
+    "@why 我 们": "为什么我们",
+    "@how 我 们": "怎么我们",
+    "@why": "为什么我 为什么我的 为什么 为何 为啥 什么原因 是什么原因 的原因 的原因是什么 的原因有哪些 有哪些原因 "
+    "原因是什么 原因有哪些 "
     "什么原因会导致 什么原因导致 什么会导致 是什么原因导致 なぜ どうして 何故",
-    "@how": "怎么 如何 怎样 怎么样 怎么才能 如何才能 怎么能 怎样才能 咋 该怎么 该如何 的方法 的办法 "
-    "的方式 方法是什么 的方法是什么 有什么方法 有什么办法 有什么好方法 有什么好办法 どうやって どのように どうすれば",
+    "@how": "怎么样才能 怎么我 怎么我的 怎么 如何 怎样 怎么样 怎么才能 如何才能 怎么能 怎样才能 咋 该怎么 该如何 "
+    "的方法 的办法 的方式 方法是什么 的方法是什么 有什么方法 有什么办法 有什么好方法 有什么好办法 "
+    "どうやって どのように どうすれば",
     "@how 办": "怎么办 咋办 该怎么办 怎么解决 如何解决 怎样解决 怎么处理 如何处理 怎么弄",
     "@how 做": "的做法 做法",
     "@how @long": "多久 多长时间 要多久 需要多久 要多长时间 需要多长时间",
     "@how @much": "多少钱 要多少钱 需要多少钱 花多少钱 要花多少钱 价格是多少 的价格是多少 价钱是多少 什么价格",
-    "@is @what": "是什么 是啥 是什么意思",
-    "@what": "什么 什么是 啥 什么叫 什么意思 哪些 哪个 哪种 哪一个 哪一种 哪几个 有哪些 有什么 都有哪些 "
-    "都有什么 何 なに とは とは何 とは何ですか",
+    "@why not": "怎么没有 怎么没",
+    "@why 还": "怎么还",
+    "@why @can": "怎么会",
+    "@why 么": "怎么这么 怎么那么",
+    "@what @happened": "怎么了",
+    "@is @what": "是什么 是啥 是什么意思 叫什么 叫啥 叫做什么",
+    "@is @what 名字": "叫什么名字 名字叫什么 的名字叫什么 叫啥名字",
+    "名字": "名字 名称",
+    "@what @sort": "什么样的 怎样的 怎么样的 啥样的",
+    "@what @listed 区别": "有什么不同 有什么区别 有什么差别 有何不同 有何区别 的区别是什么 区别是什么 区别在哪",
+    "区别": "区别 差别 差异",
+    "@what": "什么 啥 什么意思 哪些 哪个 哪种 哪一个 哪一种 哪几个 何 なに とは とは何 とは何ですか",
+    "@what @defined": "什么是 什么叫 什么叫做 啥是 啥叫",
+    "@what @listed": "有哪些 有什么 都有哪些 都有什么 有啥",
     "@where": "哪里 哪儿 在哪里 在哪儿 在哪 何处 什么地方 どこ",
     "@who": "谁 什么人 被谁 だれ 誰",
     "@when": "什么时候 何时 几点 哪天 哪年 哪一年 什么时间 什么日期 几月几日 いつ",
@@ -78,13 +102,16 @@ _MEANINGS = {
     "你": "您",
     "番茄": "西红柿",
     "电脑": "计算机",
-    "中文": "汉语",
-    "英语": "英文",
-    "日语": "日文",
-    "法语": "法文",
-    "德语": "德文",
-    "韩语": "韩文",
-    "天气": "天气",
+    "中文": "中文 汉语",
+    "英语": "英语 英文",
+    "日语": "日语 日文",
+    "法语": "法语 法文",
+    "德语": "德语 德文",
+    "韩语": "韩语 韩文",
+    "好": "比较好",
+    "别人": "别人 他人",
+    "not 同 意": "不同意",
+    "not 同 步": "不同步",
     "一": "一样",
     "万一": "万一",
     "$": "美元 美金",
@@ -116,9 +143,29 @@ _MEANINGS = {
 """What phrases stand for; nothing for particles and politeness."""
 SIDES = frozenset(("$", "€", "¥", "£", "cny", *"中英日法德韩俄美"))
 """Two of these side by side are a direction: `中英翻译`, `英中翻译`."""
-_PHRASES = {phrase: meaning.split() or [] for meaning, phrases in _MEANINGS.items() for phrase in phrases.split()}
-_PIECE = re.compile(
-    "(?P<phrase>" + "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True)) + ")"
-    f"|(?P<number>[{HAN_NUMERALS}]{{1,12}})|(?P<katakana>[\u30a1-\u30ff]+)|(?P<sign>.)",
-    re.DOTALL,
+_WHOLE = (
+    "别的 特别 性别 级别 识别 告别 分别 别墅 类别 辨别 离别 个别 鉴别 沉没 淹没 没落 不错 不同 不过 不但 不仅 "
+    "不久 差不多 不小心 不好意思 无线 无限 无锡 无人机 无聊 非洲 是非 非主流 未来 未婚 莫斯科 莫名其妙 一起 一定 一般 "
+    "一直 统一 唯一 干嘛 三星 百度 万能 千万 四川 三亚 五金 "
+    "现在 正在 存在 其他 其它 吉他 实在 自在 在线 内在 外在 潜在"
+)
+"""Words with a character that says `not`, `in` or a number elsewhere; they say nothing of the kind."""
+_EDGES = {
+    **dict.fromkeys(("怎么", "怎样", "咋样", "如何"), ("@how", "@good")),
+    **dict.fromkeys(("了没", "嘛"), ("@yes",)),
+    "什么的": ("@what", "什么的"),
+}
+"""What stands at the end of a question: `手机怎么样` asks how good it is, `怎么样开机` how it is done."""
+_PHRASES = {phrase: meaning.split() for meaning, phrases in _MEANINGS.items() for phrase in phrases.split()}
+_PHRASES |= {word: [word] for word in _WHOLE.split()}
+_BEGUN_BY: dict[str, list[str]] = {}
+"""Characters, and the phrases that begin with them: the longest first."""
+for _phrase in sorted(_PHRASES, key=len, reverse=True):
+    _BEGUN_BY.setdefault(_phrase[0], []).append(_phrase)
+_PIECE = re.compile(f"[{HAN_NUMERALS}]{{1,12}}|[\u30a1-\u30ff]+|.", re.DOTALL)
+_OPENING = re.compile(
+    "求(?![婚职和助解导证学生偶救知得值爱饶])|我的?+(?!们|国|世界|[和跟与比是爱喜说叫])|(?P<blank>什么的)(?=.)"
+)
+_ENDING = re.compile(
+    "(?:(?P<asking>怎么样|怎样|咋样|如何|了没有|了没|(?<!干)嘛)[呢啊呀吧的好]*|[阿啦哦噢]+|(?<![要需请追征恳央寻])求)$"
 )

@@ -104,7 +104,10 @@ MEASURES = frozenset(
     listed(
         "many much long old tall big high deep far fast heavy large wide often hot cold soon late "
         "early thick strong loud "
-        "bright dangerous expensive safe likely well good bad accurate common"
+        "bright dangerous expensive safe likely well good bad accurate common great important necessary useful "
+        "effective efficient reliable secure powerful popular successful rich smart intelligent difficult hard easy "
+        "complex simple true real serious severe similar different close dark clean happy sad small thin short warm "
+        "valuable healthy harmful toxic addictive legal realistic stable profitable risky painful rare"
     )
 )
 _BE = frozenset(listed("is are was were be been being"))

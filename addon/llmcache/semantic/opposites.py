@@ -42,7 +42,7 @@ _PAIRS = (
     "convex/concave vertical/horizontal synchronous/asynchronous mutable/immutable stateful/stateless odd/even "
     "prefix/suffix push/pop encode/decode save/spend save/delete save/discard deposit/withdraw debit/credit "
     "increase/drop ascend/descend accelerate/brake appear/disappear like/unlike able/unable likely/unlikely gain/loss "
-    "majority/minority friend/enemy ally/enemy question/answer cause/effect cause/cure"
+    "be/find majority/minority friend/enemy ally/enemy question/answer cause/effect cause/cure"
 )
 _HAN_PAIRS = (
     "开/关 打开/关闭 打开/关掉 大/小 多/少 高/低 高/矮 长/短 快/慢 新/旧 早/晚 最早/最晚 好/坏 贵/便宜 上/下 "
@@ -50,7 +50,7 @@ _HAN_PAIRS = (
     "里/外 买/卖 进/出 增/减 增加/减少 提高/降低 最大/最小 最多/最少 优点/缺点 开始/结束 加/减 乘/除 来/去 男/女 冷/热 "
     "白天/晚上 上午/下午 以前/以后 之前/之后 支持/反对 添加/删除 安装/卸载 启用/禁用 连接/断开 登录/退出 "
     "导入/导出 上传/下载 "
-    "胖/瘦 轻/重 远/近 生/死 輸/贏 输/赢 借/还 上げ/下げ 増/減 昨天/明天 今天/明天 昨天/今天 昨日/明日"
+    "胖/瘦 轻/重 远/近 生/死 輸/贏 输/赢 借/还 上げ/下げ 増/減 昨天/明天 今天/明天 昨天/今天 昨日/明日 @defined/@listed"
 )
 
 OPPOSITES = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())

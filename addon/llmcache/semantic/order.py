@@ -1,14 +1,16 @@
 """The same words in another order: a rewording (`In Excel, how do I ...`), or another question (swapped names).
 
 A rewording moves one block past another; who swaps two words around a third turns the question around.
-It knows terms, and nothing of what they are. Entry point: `turned`.
+It knows terms, and nothing of what they are. Entry points: `turned`, `turned_sides`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
+from .ideographs import SIDES
 from .phrases import LINKS
 
 
@@ -34,6 +36,14 @@ def turned(one: Sequence[str], other: Sequence[str], *, free: bool = False) -> t
     if moved and (free or first[0] in LINKS or second[0] in LINKS or all(map(_dated, first))):
         return None
     return " ".join(first[:_SHOWN]), " ".join(second[:_SHOWN])
+
+
+def turned_sides(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Compare two languages or currencies that stand side by side in Chinese, where other words may move."""
+    here, there = (
+        {pair for pair in pairwise(terms) if pair[0] in SIDES and pair[1] in SIDES} for terms in (mine, theirs)
+    )
+    return next((f"{one} {other} ≠ {other} {one}" for one, other in here if (other, one) in there - here), "")
 
 
 def _dated(term: str) -> bool:

@@ -53,6 +53,18 @@ _HOW = (
     "is there a way to|is there any way to|what ways are there to|what is needed to|how does one|how do you go about|"
     "how do i go about|the best way to|best way to|what can be done to|what could i do to|what can one do to"
 )
+_MANNERS = tuple(
+    " ".join(f"{verb} {article} {how} {way} {link}".split())
+    for verb, articles in (("what is", "the/a/an"), ("what are", "the/some/some of the/"), ("which is", "the"))
+    for article in articles.split("/")
+    for how in (
+        "",
+        *listed("best good better effective possible different various great simple easy"),
+        "most effective",
+    )
+    for way in listed("way ways method methods")
+    for link in ("to", "of", "for")
+)
 _WHY = (
     "what is the reason that|what is the reason why|what is the reason for|what is the reason|what are the reasons for|"
     "what are the reasons|what would be the reason to|for what reason|for which reason|how come|how is it possible "
@@ -137,7 +149,12 @@ _ALSO = {
     "send": "send out|sending out",
     "save": "save up|saved up|saving up",
     "list": "list out",
-    "": "kind of|kinds of|sort of|sorts of|type of|types of",
+    "": "kind of|kinds of|sort of|sorts of|type of|types of|of all time|of all times",
+    "what is it like to": "how is it to|how does it feel to|what does it feel like to|how does it feel like to|"
+    "what is it to",
+    "know if": "find out if|find out whether|know whether",
+    "earn money": "make money|making money|earning money",
+    "be": "become|becomes|becoming",
     "open": "open up|opening up",
     "buy": "purchase",
     "vs": "versus|compared to|compared with",
@@ -164,6 +181,7 @@ def _table() -> dict[tuple[str, ...], list[str]]:
         (_POLITE, []),
         (POLITE, []),
         (_HOW, ["@how"]),
+        ("|".join(_MANNERS), ["@how"]),
         (_WHY, ["@why"]),
         (_WHAT, ["@what"]),
         (_WHEN, ["@when"]),
@@ -248,7 +266,7 @@ LINKS = frozenset(
         "to in on at for by as that who whom whose which with from into than before after during "
         "since until till against "
         "between among under over above below behind through across off up out down per via "
-        "because while unless within "
+        "because while unless within 在 "
         "toward towards onto inside outside except if of about near around beside beneath"
     )
 )

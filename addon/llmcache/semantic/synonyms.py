@@ -18,7 +18,7 @@ _GROUPS = (
     "turn/change modify alter/check verify/allow permit/enable activate/disable deactivate/purchase buy/reply answer "
     "respond response/speak talk/advice tip suggestion recommendation/suggest recommend/difference distinction differ "
     "different/severe serious/danger risk/dangerous risky/house home/street road/city town/lawyer attorney/salary wage "
-    "pay/holiday vacation/shop store/garbage trash rubbish/apartment flat/elevator lift/main primary principal "
+    "pay/holiday vacation/shop store/garbage trash rubbish/apartment flat/main primary principal "
     "chief/important significant/famous renowned well-known/example instance/treat treatment/infect infection "
     "infected/spread spreading transmission transmit transmitted/occur happen/weight weigh/high height/finish "
     "complete/explain clarify/corona coronavirus/medicine medication/vaccine vaccination vaccinate/recipe "
@@ -26,7 +26,7 @@ _GROUPS = (
     "summarise/rewrite rephrase reword paraphrase/funny humorous/scared afraid/angry mad/sad unhappy/rich wealthy/safe "
     "secure/simple easy/hard difficult/short brief/whole entire/kind type/odd strange weird/cheap inexpensive/require "
     "necessary/recover recovery/travel travelling traveling/traveler traveller/pregnant pregnancy/mask facemask/staff "
-    "personnel/password passcode/benefit advantage/drawback disadvantage downside/folder directory"
+    "personnel/password passcode/benefit advantage/drawback disadvantage downside/folder directory/website site"
 )
 
 SYNONYMS: dict[str, str] = {}

@@ -43,9 +43,9 @@ def plain(text: str) -> str:
     """Return *text* with typographic variants of one character made equal, and `a.m.` as `am`."""
     if ".m" in text or ".M" in text:
         text = _HALVES.sub(r"\1m", text)
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", text).translate(_VARIANTS)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_VARIANTS)
+    return _GENITIVE.sub("", text) if "'s" in text else text
 
 
 _FINAL = " .!?。！？…"  # noqa: RUF001 - punctuation of several languages
@@ -64,6 +64,8 @@ _VARIANTS = {
 }
 _HALVES = re.compile(r"(?<![\w.])([ap])\.m\b\.?", re.IGNORECASE)
 """Of the day: `7 a.m.` is `7 am`."""
+_GENITIVE = re.compile(r"(?<=[1-9])'s\b")
+"""Of a number: `flight 12's status`; but `1990's` are years."""
 _MARKS = re.compile("[\"'`“„«‹「『‘]")  # noqa: RUF001 - quotation marks of several languages
 _QUOTED = re.compile(
     r'"([^"\n]{1,400})"'
@@ -94,7 +96,7 @@ _TOKEN = re.compile(
     |(?P<number>(?:(?<![\w.,)\]-])-)?(?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:[.:,]\d+)*))
     |(?P<han>[{_HAN}]+)
     |(?P<word>{_WORD}(?:'{_WORD})*)
-    |(?P<symbol>!=+|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=\w)\?(?=\w)
+    |(?P<symbol>!=+|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=[A-Za-z\d_])\?(?=[A-Za-z\d_])
         |[^\w\s.,;:!?'"()\[\]{{}}…。，、？！：；「」『』（）《》【】“”„‘«»‹›¿¡؟،।॥·`–—-]+
         |(?<=\s)[{{}}\[\]()]{{1,2}}(?=\s)
         |(?:(?<=\bdoes[ ])|(?<=\bthe[ ])|(?<=\bof[ ])|(?<=\ba[ ]))[;:,.]+(?=\s)|-=|->|--|(?<=\s)-(?=\s)|(?<=\d)-(?=\d))

@@ -1,0 +1,126 @@
+"""Small words that decide: what a thing does is not what it is, how it was done not how it is done."""
+
+# ruff: noqa: RUF001 - questions in Chinese, with its signs
+
+from __future__ import annotations
+
+import pytest
+from llmcache.semantic.aims import aims, helped, owned, swapped, wanted
+from llmcache.semantic.gate import FACTS, judge
+
+ANOTHER = {
+    "does-is": ("What does cobalt do?", "What is cobalt?", "aim"),
+    "for": ("What is a hinge for?", "What is a hinge?", "aim"),
+    "in": ("What is in a burrito?", "What is a burrito?", "aim"),
+    "do-with": ("What can I do with Zig?", "What is Zig?", "aim"),
+    "want": ("What does the guild want?", "What is the guild?", "aim"),
+    "verb-noun": ("What do people fear?", "What is people's fear?", ""),
+    "which-to-get": ("What kayak should I get?", "What is a kayak?", "aim"),
+    "yours": ("What is your motto?", "What is a motto?", "aim"),
+    "to-you": ("What is the worst habit to you?", "What is the worst habit?", "aim"),
+    "liking": ("What do you like about Lugo?", "What is Lugo like?", "aim"),
+    "did-do": ("How did you learn Welsh?", "How do I learn Welsh?", "aim"),
+    "has-could": ("How has steel changed cities?", "How could steel change cities?", "aim"),
+    "find-be": ("How do I find a good tutor?", "How can I be a good tutor?", "opposite"),
+    "why-should": ("Why should I moo?", "Why do I moo?", "aim"),
+    "how-often-should": ("How often should I floss?", "How often do you floss?", "aim"),
+    "oneself": ("How do I forgive?", "How do I forgive myself?", "aim"),
+    "stop-someone": ("How do I stop pinging someone?", "How do I stop someone from pinging me?", "aim"),
+    "get-someone": ("How do I get someone to sing?", "How do I sing?", "aim"),
+    "know-what": ("How do I know what I am good at?", "How do I know if I am good?", "aim"),
+    "two-questions": ("Where and when is the fair?", "Where is the fair?", "aim"),
+    "how-great": ("How great is the lake?", "How can a lake be great?", "asking"),
+    "denied-half": ("What may I not do in Rome but do in Oslo?", "What may I do in Rome but not do in Oslo?", "aim"),
+    "is-will": ("Is Ann a good boss?", "Will Ann be a good boss?", "tense"),
+    "has-will": ("How long has the shop existed?", "How long will the shop exist?", "tense"),
+    "twice": ("What is the secret of the secret garden?", "What is the secret of the garden?", "aim"),
+    "language-r": ("Plot a histogram in R", "Plot a histogram", "frame"),
+    "meter": ("Convert 5 m to cm", "Convert 5 cm to m", "order"),
+    "number-and-letter": ("Is the Pixel 6s loud?", "Is the Pixel 6 loud?", "frame"),
+    "dimensions": ("Print 3D parts", "Print 3 parts", "frame"),
+    "like-how": ("How is it to work at sea?", "How can I work at sea?", "kind"),
+    "lift": ("Call the elevator", "Call the lift", "frame"),
+    "sign-of-word-chinese": ("端详的详是什么意思？", "端详是什么意思？", "aim"),
+    "another-sign-chinese": ("蜻蜓的蜻是什么意思？", "蜻蜓的蜓是什么意思？", "aim"),
+    "how-how-good-chinese": ("收音机怎么修？", "修收音机怎么样？", "asking"),
+    "how-good-happened-chinese": ("这台相机怎么样？", "这台相机怎么了？", "kind"),
+    "how-and-then-chinese": ("如何恢复出厂设置？", "恢复出厂设置会怎么样？", "asking"),
+    "defined-listed-chinese": ("什么是寓言？", "有哪些寓言？", "opposite"),
+    "blank-chinese": ("什么的月光", "月光是什么", "frame"),
+    "which-chinese": ("什么样的女生喜欢猫？", "猫喜欢什么样的女生？", "order"),
+    "of-chinese": ("姐姐的老师叫什么？", "老师的姐姐叫什么？", "order"),
+    "two-questions-chinese": ("榴莲是什么，怎么吃？", "榴莲怎么吃？", "aim"),
+    "disagree-chinese": ("他同意吗？", "他不同意吗？", "negation"),
+    "from-to-chinese": ("北京到上海的火车", "上海到北京的火车", "order"),
+    "title-chinese": ("我的世界怎么玩", "世界怎么玩", "frame"),
+}
+SAME = {
+    "do-for": ("What does git fetch --prune do?", "What is git fetch --prune for?"),
+    "help": ("I lost my key, what can I do?", "I lost my key, what should we do?"),
+    "yours": ("What are your opening hours?", "What are the opening hours?"),
+    "favorite": ("What is your favorite soup?", "What is your favourite soup?"),
+    "become": ("How do I become a pilot?", "How can I be a pilot?"),
+    "why-must": ("Why should I stretch?", "Why must I stretch?"),
+    "feels": ("What is it like to be deaf?", "How does it feel to be deaf?"),
+    "good-ways": ("What are some good ways to store rice?", "How do I store rice?"),
+    "effective-method": ("What is an effective method of drying herbs?", "How do I dry herbs?"),
+    "of-all-time": ("What is the best opera of all time?", "What is the best opera?"),
+    "money": ("How do I make money online?", "How can I earn money online?"),
+    "site": ("Build a website for chefs", "Build a site for chefs"),
+    "find-out-if": ("How do I find out if tea is fresh?", "How do I know whether tea is fresh?"),
+    "genitive-of-number": ("What is flight 23's gate?", "What is the gate of flight 23?"),
+    "how-good-chinese": ("这台相机怎么样？", "这台相机如何？"),
+    "defined-chinese": ("什么是寓言？", "寓言是什么？"),
+    "called-chinese": ("这种植物叫什么？", "这种植物是什么？"),
+    "others-chinese": ("别人怎么学琴？", "他人怎么学琴？"),
+    "who-asks-chinese": ("我怎么登录？", "怎么登录？"),
+    "why-i-chinese": ("为什么我登录失败？", "为什么登录失败？"),
+    "sought-chinese": ("求一首好听的歌", "一首好听的歌"),
+    "or-not-chinese": ("小王结婚了没有？", "小王结婚了吗？"),
+    "particle-chinese": ("手机能刷机嘛", "手机能刷机吗"),
+    "at-chinese": ("在北京怎么租房？", "北京怎么租房？"),
+    "language-chinese": ("怎样才能学好法文？", "怎么样才能学好法语？"),
+    "difference-chinese": ("苹果和梨有什么不同？", "苹果和梨有什么区别？"),
+    "why-chinese": ("手机怎么没有声音？", "手机为什么没有声音？"),
+    "punctuation-chinese": ("星港联盟？是啥", "星港联盟是啥"),
+    "some-chinese": ("这附近有没有一些便宜的旅馆？", "附近有没有便宜的旅馆？"),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "category"), ANOTHER.values(), ids=ANOTHER)
+def test_another_aim_is_refused(one, other, category):
+    """The same words of meaning with another aim are refused, whichever was asked, by the category that is named."""
+    for reason in (judge(one, other), judge(other, one)):
+        assert reason
+        assert reason.startswith(category)
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_the_same_aim_passes(one, other):
+    """Other small words for the same aim are let through, both ways round."""
+    assert judge(one, other) is None
+    assert judge(other, one) is None
+
+
+def test_a_refusal_names_the_aim():
+    """The asked question's side comes first."""
+    assert judge("What is a hinge for?", "What is a hinge?") == "aim do ≠ nothing"
+    assert judge("What is a hinge?", "What is a hinge for?") == "aim nothing ≠ do"
+    assert judge("What is your motto?", "What is a motto?") == "aim your motto"
+    assert "aim" not in FACTS
+
+
+@pytest.mark.parametrize("words", [[], ["what"], ["do"], ["what", "is"], ["your"], ["@what", "@sort"]])
+def test_few_words_are_read_as_well(words):
+    """No question is too short to be read."""
+    assert aims(" ".join(words), words, words, "what") <= {"do"}
+    assert helped(words, words) in {"", "is"}
+    assert owned(words) == (frozenset(), frozenset())
+    assert wanted(words) == ""
+
+
+def test_what_is_turned_around_is_said():
+    """Both sides come back, from the first character that differs to the last."""
+    assert swapped("我哥的书", "我书的哥") == ("哥的书", "书的哥")
+    assert swapped("我哥的书", "我哥的画") is None
+    assert swapped("我哥的书", "我哥的书") is None
