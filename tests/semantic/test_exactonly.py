@@ -167,3 +167,22 @@ def test_any_text_can_be_asked(text):
     """No text makes a rule raise."""
     assert isinstance(rules().exact(text, window=100, shared=True), str)
     assert rules().max_age(text) in {None, TIME_TO_LIVE}
+
+
+@given(
+    st.sampled_from(
+        [
+            ("random", "Pick a number"),
+            ("random", "Würfel mal"),
+            ("user-bound", "What is my balance?"),
+            ("user-bound", "Wo ist meine Tür?"),
+            ("time-bound", "How is the weather?"),
+            ("time-bound", "Wer fährt heute?"),
+        ]
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_case_does_not_count(held, dice):
+    """A question in other capitals is the same question, in ASCII and beyond."""
+    name, text = held
+    assert RULES[name].applies("".join(dice.choice((sign.upper(), sign.lower())) for sign in text))

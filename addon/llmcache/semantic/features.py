@@ -102,7 +102,8 @@ def features(text: str) -> Features:
     asking = kind(words)
     if asking == "how-much" and not _HELPED.isdisjoint(words):
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is
-    terms = tuple(_terms(words))
+    found = list(_terms(words))
+    terms = tuple(term for term, _ in found if term)
     content = frozenset(term for term in terms if term not in LINKS)
     yours, certain = (frozenset(map(meaning, side)) for side in owned(words))
     return Features(
@@ -122,7 +123,7 @@ def features(text: str) -> Features:
         joins=frozenset(pair for pair in pairwise(terms) if pair[0] in RELATIONS),
         terms=terms,
         content=content,
-        frame=tuple(word for word in _terms(words, small=True) if word not in _VOID),
+        frame=tuple(shown for _, shown in found if shown not in _VOID),
         foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or _unknown(written),
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
@@ -205,27 +206,28 @@ def _words(written: str) -> Iterator[str]:
     yield bare(word)
 
 
-def _terms(words: Sequence[str], *, small: bool = False) -> Iterator[str]:
-    """Yield what carries meaning, in the order of the words; with *small*, the small words too."""
+def _terms(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the term of each word, or nothing for one that carries no meaning, and what stands for it in a frame."""
     at, names = 0, _in_chinese(words)
     while at < len(words):
         word = words[at]
         if word in CARDINALS or word in SCALES:
             value, used = composed(words, at)
             if not (word == "one" and used == 1 and _pronoun(words, at)) and word != "both":
-                yield "#" + value
+                yield "#" + value, "#" + value
             at += used
             continue
         if word[0] == "#" and at + 1 < len(words) and words[at + 1] in SCALES:
-            yield "#" + _scaled(word[1:], SCALES[words[at + 1]])
+            number = "#" + _scaled(word[1:], SCALES[words[at + 1]])
+            yield number, number
             at += 2
             continue
         if word[0] == "#" and at + 1 < len(words) and words[at + 1] in _RANKS:
-            yield word + "th"
+            yield word + "th", word + "th"
             at += 2
             continue
-        if term := _term(words, at, names=names) or (small and word):
-            yield term
+        term = _term(words, at, names=names)
+        yield term, term or word
         at += 1
 
 
