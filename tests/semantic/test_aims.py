@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from llmcache.semantic.aims import aims, helped, owned, swapped, wanted
 from llmcache.semantic.gate import FACTS, judge
+from llmcache.semantic.traditional import SIMPLIFIED
 
 ANOTHER = {
     "does-is": ("What does cobalt do?", "What is cobalt?", "aim"),
@@ -52,6 +53,17 @@ ANOTHER = {
     "two-questions-chinese": ("榴莲是什么，怎么吃？", "榴莲怎么吃？", "aim"),
     "disagree-chinese": ("他同意吗？", "他不同意吗？", "negation"),
     "from-to-chinese": ("北京到上海的火车", "上海到北京的火车", "order"),
+    "traditional-where-when": ("他在哪裡出生？", "他什麼時候出生？", "asking"),
+    "traditional-quoted": ("「發」怎麼讀？", "「髮」怎麼讀？", "quoted"),
+    "article-of-role": ("Sieht der Hund den Mann?", "Sieht den Hund der Mann?", "order"),
+    "one-and-two-french": ("Un café pour Anne", "Deux cafés pour Anne", "number"),
+    "die": ("How to die in Dungeons", "How to in Dungeons", "frame"),
+    "topic-japanese": ("猫が犬を追う", "犬が猫を追う", "order"),
+    "report-chinese": (
+        "甲公司二月在乙市郊外的老厂房里向丙厂买机器",
+        "乙市二月在甲公司郊外的老厂房里向丙厂买机器",
+        "order",
+    ),
     "title-chinese": ("我的世界怎么玩", "世界怎么玩", "frame"),
 }
 SAME = {
@@ -82,6 +94,16 @@ SAME = {
     "language-chinese": ("怎样才能学好法文？", "怎么样才能学好法语？"),
     "difference-chinese": ("苹果和梨有什么不同？", "苹果和梨有什么区别？"),
     "why-chinese": ("手机怎么没有声音？", "手机为什么没有声音？"),
+    "traditional": ("什麼是黑洞？", "什么是黑洞？"),
+    "traditional-why": ("為什麼天空是藍的？", "為何天空是藍的？"),
+    "article-german": ("Was ist eine Hypothek?", "Was ist die Hypothek?"),
+    "article-der": ("Wo wohnt der Präsident von Peru?", "Wo wohnt ein Präsident von Peru?"),
+    "article-spanish": ("¿Cómo funciona el motor?", "¿Cómo funciona un motor?"),
+    "article-french": ("Qu'est-ce que l'inflation ?", "Qu'est-ce qu'une inflation ?"),
+    "topic-japanese": ("猫は魚を食べる", "猫が魚を食べる"),
+    "only-then-chinese": ("怎么做才好吃？", "怎么做好吃？"),
+    "wish-chinese": ("我想换手机号", "换手机号"),
+    "wish-to-know-chinese": ("我想知道什么是黑洞", "什么是黑洞"),
     "punctuation-chinese": ("星港联盟？是啥", "星港联盟是啥"),
     "some-chinese": ("这附近有没有一些便宜的旅馆？", "附近有没有便宜的旅馆？"),
 }
@@ -117,6 +139,12 @@ def test_few_words_are_read_as_well(words):
     assert helped(words, words) in {"", "is"}
     assert owned(words) == (frozenset(), frozenset())
     assert wanted(words) == ""
+
+
+def test_every_character_has_one_simplified_form():
+    """The table has each traditional character once, and no simplified one among them."""
+    assert not set(SIMPLIFIED) & set(SIMPLIFIED.values())
+    assert "髮發隻裡".translate(SIMPLIFIED) == "发发只里"
 
 
 def test_what_is_turned_around_is_said():

@@ -1,12 +1,14 @@
 """How questions are wrapped and counted in other languages than English: politeness, what asks, number words.
 
 Tables, and the endings of Korean. Words stand as they come out of a text: lower case, without apostrophes and hyphens.
-Entry points: `POLITE`, `ASKED`, `COUNTED`, `bare`.
+Entry points: `POLITE`, `ASKED`, `ARTICLES`, `COUNTED`, `bare`.
 """
 
 # ruff: noqa: RUF001 - words of many languages, with the letters of those languages
 
 from __future__ import annotations
+
+from .listing import listed
 
 
 def bare(word: str) -> str:
@@ -40,6 +42,8 @@ POLITE = (
     "주세요|줘|줘요|주십시오|부탁해요|부탁합니다|부탁드립니다|안녕하세요|감사합니다|고마워|알려|알려줘|말해줘|좀"
 )
 """What may be left out, phrases between bars."""
+ARTICLES = frozenset(listed("das die ein eine het een le la les el los las un une una uno uma os gli"))
+"""Articles of Western Europe that say nothing of who does it to whom, as `den` and `dem` do."""
 ASKED = {
     "@why": "warum|wieso|weshalb|pourquoi|por qué|почему|отчего|لماذا|क्यों|왜",
     "@when": "wann|quand|cuándo|когда|متى|कब|언제",

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from . import ideographs
 from .aims import aims, helped, owned, wanted
-from .courtesies import bare
+from .courtesies import ARTICLES, bare
 from .kinds import ASKING, kind, role
 from .listing import listed
 from .literal import defined, given, surface
@@ -98,7 +98,8 @@ def features(text: str) -> Features:
         return Features(exact=(text,), long=True)
     tokens = scan(text)
     written = list(_plain(tokens))
-    words = rewritten(written)
+    unknown = _unknown(written)
+    words = rewritten(list(_unarticled(written)) if unknown else written)
     asking = kind(words)
     if asking == "how-much" and not _HELPED.isdisjoint(words):
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is
@@ -124,7 +125,7 @@ def features(text: str) -> Features:
         terms=terms,
         content=content,
         frame=tuple(shown for _, shown in found if shown not in _VOID),
-        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or _unknown(written),
+        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or unknown,
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
@@ -202,7 +203,7 @@ def _words(written: str) -> Iterator[str]:
                 if meaning or base in ASKING:
                     yield meaning or "is"
                 return
-        word = word.removesuffix("'").replace("'", "")
+        word = word.removesuffix("'").removeprefix("l'").replace("'", "")
     yield bare(word)
 
 
@@ -290,6 +291,14 @@ def _unknown(words: Sequence[str]) -> bool:
     return len(words) > _POINTS and _ENGLISH.isdisjoint(words)
 
 
+def _unarticled(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words of another language without articles; `der` stays where others of its kind could need it."""
+    alone = _CASES.isdisjoint(words)
+    for word in words:
+        if word not in ARTICLES and not (alone and word == "der"):
+            yield word
+
+
 def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
     for place, token in enumerate(tokens):
         if place and token.kind == "word" and token.text[0].isupper():
@@ -318,6 +327,7 @@ _ENGLISH = frozenset(
         "your you it this that these at by from if there any some be been get not"
     )
 )
+_CASES = frozenset(("die", "das", "den", "dem", "des", "einen", "einem", "einer", "eines"))
 _RANKS = frozenset(("st", "nd", "rd", "th"))
 _EXACT = frozenset(("code", "path", "url", "mail", "flag"))
 LONGEST = 4_000

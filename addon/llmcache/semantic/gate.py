@@ -310,7 +310,9 @@ def _loose(asked: Features, stored: Features) -> bool:
         return True
     if _LISTS & asked.words & stored.words:
         return True
-    return bool(_NOUNS & (asked.words ^ stored.words)) or any("\u3040" <= term[0] <= "\u9fff" for term in asked.terms)
+    if _NOUNS & (asked.words ^ stored.words):
+        return True
+    return len(asked.terms) < _LONG and any("\u3040" <= term[0] <= "\u9fff" for term in asked.terms)
 
 
 def _unequal(mine: Iterable[str], theirs: Iterable[str]) -> str:
@@ -331,6 +333,8 @@ _MANY = 12
 """Differences beyond which no counterpart is looked for: such questions are far from each other."""
 _FEW = 2
 """Words without counterpart beyond which the order of the others and what joins them say nothing."""
+_LONG = 16
+"""Terms from which on a Chinese text is a report, in which a block elsewhere is another fact."""
 _WIDTH = 60
 _DATED = frozenset(("who", "what", "yes", "may", "where", "when"))
 _ALLOWED = frozenset(("yes", "may", "who"))

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 
 from .numbers import HAN_NUMERALS, ideographic
+from .traditional import SIMPLIFIED
 
 
 def terms(run: str) -> list[str]:
     """Return the terms of a run: `@why` and its like for what asks, numbers, katakana words, single characters."""
     found: list[str] = []
+    run = run.translate(SIMPLIFIED)
     begun, ended = _OPENING.match(run), _ENDING.search(run)
     at, end = begun.end() if begun else 0, ended.start() if ended else len(run)
     if begun and begun["blank"]:
@@ -35,7 +37,7 @@ def terms(run: str) -> list[str]:
 
 _MEANINGS = {
     "": "请问 请 请你 请您 你能 您能 你能不能 你可以 可以告诉我 告诉我 你能告诉我 解释一下 解释 "
-    "关于 有关于 很 非常 这 这个 这种 这些 一些 一种 一款 一部 一首 一张 一位 一条 一只 一篇 "
+    "才 那么 关于 有关于 很 非常 这 这个 这种 这些 一些 一种 一款 一部 一首 一张 一位 一条 一只 一篇 "
     "说明一下 说明 介绍一下 介绍 讲一下 讲讲 "
     "一下 的 了 呢 啊 吧 呀 把 帮我 麻烦 谢谢 你好 您好 我想知道 我想问 想知道 有 个 一个 之 地 得 "
     "给我 说说 谈谈 么 麻烦你 麻烦您 麻烦请 请告诉我 你知道 您知道 我想了解 想请问 想问一下 能告诉我 你能告诉我 帮忙 "
@@ -44,7 +46,7 @@ _MEANINGS = {
     "ください 下さい 教えて 教えてください お願いします です ですか ますか ます か の 。 について 説明して "
     "説明してください いただけますか を教えて を教えてください を説明して を説明してください を説明していただけますか "
     "について説明していただけますか について教えて について教えてください について教えていただけますか でしょうか",
-    "@is": "是",
+    "@is": "是 都是",
     "and": "和 与 及 以及",
     "or": "或 或者 还是",
     "@yes": "吗 嗎 是否 是不是 有没有 对不对",
@@ -101,7 +103,6 @@ _MEANINGS = {
     "爸": "爸爸 父亲",
     "你": "您",
     "番茄": "西红柿",
-    "电脑": "计算机",
     "中文": "中文 汉语",
     "英语": "英语 英文",
     "日语": "日语 日文",
@@ -109,6 +110,11 @@ _MEANINGS = {
     "德语": "德语 德文",
     "韩语": "韩语 韩文",
     "好": "比较好",
+    "用": "使用",
+    "世 界": "世界上",
+    "手 机": "手机上 手机里",
+    "电脑": "电脑 电脑上 计算机",
+    "が": "は",
     "别人": "别人 他人",
     "not 同 意": "不同意",
     "not 同 步": "不同步",
@@ -147,7 +153,8 @@ _WHOLE = (
     "别的 特别 性别 级别 识别 告别 分别 别墅 类别 辨别 离别 个别 鉴别 沉没 淹没 没落 不错 不同 不过 不但 不仅 "
     "不久 差不多 不小心 不好意思 无线 无限 无锡 无人机 无聊 非洲 是非 非主流 未来 未婚 莫斯科 莫名其妙 一起 一定 一般 "
     "一直 统一 唯一 干嘛 三星 百度 万能 千万 四川 三亚 五金 "
-    "现在 正在 存在 其他 其它 吉他 实在 自在 在线 内在 外在 潜在"
+    "现在 正在 存在 其他 其它 吉他 实在 自在 在线 内在 外在 潜在 "
+    "首都 成都 人才 天才 刚才 才华 才艺 才智"
 )
 """Words with a character that says `not`, `in` or a number elsewhere; they say nothing of the kind."""
 _EDGES = {
@@ -164,7 +171,7 @@ for _phrase in sorted(_PHRASES, key=len, reverse=True):
     _BEGUN_BY.setdefault(_phrase[0], []).append(_phrase)
 _PIECE = re.compile(f"[{HAN_NUMERALS}]{{1,12}}|[\u30a1-\u30ff]+|.", re.DOTALL)
 _OPENING = re.compile(
-    "求(?![婚职和助解导证学生偶救知得值爱饶])|我的?+(?!们|国|世界|[和跟与比是爱喜说叫])|(?P<blank>什么的)(?=.)"
+    "求(?![婚职和助解导证学生偶救知得值爱饶])|我?想要?+(?![你他她它我念吐法象知问了请])|我的?+(?!们|国|世界|[和跟与比是爱喜说叫])|(?P<blank>什么的)(?=.)"
 )
 _ENDING = re.compile(
     "(?:(?P<asking>怎么样|怎样|咋样|如何|了没有|了没|(?<!干)嘛)[呢啊呀吧的好]*|[阿啦哦噢]+|(?<![要需请追征恳央寻])求)$"
