@@ -223,21 +223,20 @@ class Engine:
         """Serve the answer to a near question, or go on as a miss; a ticket beside a hit is to see if it was right."""
         dialect, call, control = ticket.dialect, ticket.call, ticket.control
         near = await similar.find(call, ticket.question, control)
-        ticket = replace(ticket, asked=near.asked)
         if isinstance(near, Far):
-            return Miss(near.reason), replace(ticket, reason=near.reason)
+            return Miss(near.reason), replace(ticket, reason=near.reason, asked=near.asked)
         now = self.clock()
         if control.no_cache or too_old(near.entry, now, control) or overdue(near.entry, now) is not None:
-            return Miss(ticket.reason), ticket
+            return Miss(ticket.reason), replace(ticket, asked=near.asked)
         try:
             reply = await written(self.rules.answer, dialect, near.entry, call)
         except (Lossy, WireError, ValueError):
-            return Miss("form"), ticket
+            return Miss("form"), replace(ticket, asked=near.asked)
         if not control.no_store:
             similar.back_fill(near, ticket.key, ticket.identity, ticket.question)
         hit = Hit(near.entry, reply, "semantic", {"similarity": f"{near.similarity:.3f}"})
         confirm = near.confirm and not (control.only_if_cached or control.no_store)
-        return hit, replace(ticket, reason="confirm") if confirm else None
+        return hit, replace(ticket, reason="confirm", asked=near.asked) if confirm else None
 
     def _stale(self, hit: Hit, late: float, ticket: Ticket) -> tuple[Outcome, Ticket | None]:
         """Serve an answer that is *late* seconds stale as the rules allow; a ticket beside a hit is to refresh it."""

@@ -1,7 +1,7 @@
 """What every index checks on the way in, and how what it found is ordered on the way out.
 
 A vector that cannot be compared is refused before anything is stored; scores become cosines in [-1, 1].
-It knows no index. Entry points: `sound`, `sound_points`, `ordered`, `live`, `blob`, `of_unit_interval`.
+It knows no index. Entry points: `sound`, `fit`, `sound_points`, `ordered`, `live`, `blob`, `of_unit_interval`.
 """
 
 from __future__ import annotations
@@ -32,16 +32,22 @@ def sound(vector: NDArray[np.float32], dim: int | None = None) -> Vector:
     found = np.ascontiguousarray(vector, dtype=np.float32)
     if found.ndim != 1 or not found.size:
         raise BackendError(f"a vector has one dimension and some numbers; this one has the shape {found.shape}")
-    if dim is not None and found.size != dim:
-        raise BackendError(
-            f"the vector has {found.size} numbers, and those in the index have {dim}: "
-            "another embedding model needs another collection"
-        )
+    if dim is not None:
+        fit(found, dim)
     wide = found.astype(np.float64)
     length = float(np.sqrt(wide @ wide))
     if not (np.isfinite(length) and length > 0):
         raise BackendError("the vector is not finite or has no length")
     return found if abs(length - 1) <= SLACK else np.asarray(wide / length, dtype=np.float32)
+
+
+def fit(vector: Vector, dim: int) -> None:
+    """Raise `BackendError` for a vector of another dimension than *dim*."""
+    if vector.size != dim:
+        raise BackendError(
+            f"the vector has {vector.size} numbers, and those in the index have {dim}: "
+            "another embedding model needs another collection"
+        )
 
 
 def sound_points(points: Sequence[Point], dim: int | None = None) -> list[Point]:

@@ -24,7 +24,7 @@ from ..stores.database import explain
 from ..stores.lane import Lane
 from ..stores.migrations import ForeignError
 from . import Neighbor, Point
-from .door import Vector, sound, sound_points
+from .door import Vector, fit, sound, sound_points
 from .matrix import Matrices, Near, calm
 from .pages import Rows
 from .pointfile import Gone, PointFile, Version
@@ -125,7 +125,7 @@ class LocalIndex:
             memory = await self._do(self._current, partition)
         if memory is None:
             return []
-        sound(vector, memory.dim)
+        fit(vector, memory.dim)
         if memory.work <= self._inline and memory.lock.acquire(blocking=False):
             try:
                 found = memory.nearest(vector, count, self._clock())
