@@ -70,8 +70,8 @@ class _Sums:
     def left(self, count: int, step: int) -> NDArray[np.intp] | None:
         """Return who may still be among the nearest, or None where that is too many to be read one by one."""
         most = self.values.size // GATHER
-        guessed = _highest(self.values, GUESSED * count, 0.0)
-        if guessed.size > most:
+        guessed = _highest(self.values, GUESSED * count, 0.0) if GUESSED * count <= most else None
+        if guessed is None or guessed.size > most:  # the latter where very many are equally near
             return None
         # Each of the sums that are compared here may be wrong by so much, and so may the lengths.
         slack = 4 * (self._vector.size + 8) * ROUNDING
