@@ -72,6 +72,16 @@ def test_the_same_is_found(seed, count, dim, topics, spread, wanted, gone):
         assert part.nearest(vector, wanted, 0.0) == whole.nearest(vector, wanted, 0.0)
 
 
+def test_rounding_loses_no_neighbor():
+    """Points that differ in their last bits only are told apart by the score in float64, not by sums in float32."""
+    vectors = places(4, 4000, 64, 500, 1e-6)
+    whole, part = both(64)
+    whole.put(rows(vectors))
+    part.put(rows(vectors))
+    for vector in vectors[:500]:
+        assert part.nearest(vector, 2, 0.0) == whole.nearest(vector, 2, 0.0)
+
+
 def test_the_nearest_of_all_are_found_across_pages(monkeypatch):
     """By numpy's own word, where the points lie on many pages and the last one is not full."""
     monkeypatch.setattr(pages, "SLOTS", 256)
@@ -101,7 +111,7 @@ def test_what_cannot_be_near_is_not_read_to_its_end():
     assert before[0].kept.key == f"{0:032x}"
 
 
-def test_equal_points_are_all_there(monkeypatch):
+def test_equal_points_are_all_there():
     """Many points of one and the same vector tie, and their keys decide, though the first numbers leave all of them."""
     memory = Matrix(32, NOTHING)
     memory.put(rows(np.repeat(unit(np.ones((1, 32))), 2000, axis=0)))
