@@ -78,14 +78,18 @@ def _about(words: Sequence[str], terms: Sequence[str]) -> Iterator[str]:
         return
     if words[1] in _IS and len(terms) <= _FEW and words[-1] == "for":
         yield "do"
-    if words[1] in _IS and words[2] in {"in", "inside"}:
-        yield "in"
+    if words[1] in _IS and words[2] in _PLACES:
+        yield "in" if words[2] == "inside" else words[2]
 
 
 def _duty(words: Sequence[str], said: frozenset[str], asking: str) -> Iterator[str]:
     """Yield for `why should I` beside `why do I`, and for `how did you` beside `how do I`."""
     if asking in _DUTIES and not said.isdisjoint(_SHOULD):
         yield "should"
+    if asking in {"who", "where"} and words[-1] in _ENDS:
+        yield words[-1]
+    if "too" in said and words[-1] != "too":
+        yield "too"
     if asking == "how" and not said.isdisjoint(_PAST):
         yield from {"did" for word, after in pairwise(words) if word == "how" and after in _PAST}
 
@@ -184,6 +188,8 @@ _ONE = frozenset(listed("i we you one someone somebody to must @must should"))
 _PAST = frozenset(("did", "was", "were", "have", "has"))
 _ADVICE = frozenset(("should", "can", "could", "must", "@must", "@can"))
 _FILLING = frozenset(("exactly", "actually", "really", "basically"))
+_ENDS = frozenset(("from", "for", "about", "with", "against"))
+_PLACES = frozenset(listed("in inside on under behind beside near above below between outside within around"))
 _PREPOSITIONS = frozenset(("to", "for", "about"))
 _LIKING = frozenset(("you", "i", "we", "they"))
 _BEHIND = LINKS | {"and", "or", "but"}

@@ -91,7 +91,8 @@ def _negation(asked: Features, stored: Features) -> str:
 
 
 def _kind(asked: Features, stored: Features) -> str:
-    return "" if compatible(asked.kind, stored.kind) else f"{asked.kind} ≠ {stored.kind}"
+    told = asked.foreign and stored.foreign and {asked.kind, stored.kind} == {"open", "yes"}  # and no question
+    return f"{asked.kind} ≠ {stored.kind}" if told or not compatible(asked.kind, stored.kind) else ""
 
 
 def _asking(asked: Features, stored: Features) -> str:

@@ -15,6 +15,8 @@ def terms(run: str) -> list[str]:
     """Return the terms of a run: `@why` and its like for what asks, numbers, katakana words, single characters."""
     found: list[str] = []
     run = run.translate(SIMPLIFIED)
+    if _REQUEST.match(run):
+        run = run.rstrip("吗嘛么呢")
     begun, ended = _OPENING.match(run), _ENDING.search(run)
     at, end = begun.end() if begun else 0, ended.start() if ended else len(run)
     if begun and begun["blank"]:
@@ -159,7 +161,7 @@ _WHOLE = (
 """Words with a character that says `not`, `in` or a number elsewhere; they say nothing of the kind."""
 _EDGES = {
     **dict.fromkeys(("怎么", "怎样", "咋样", "如何"), ("@how", "@good")),
-    **dict.fromkeys(("了没", "嘛"), ("@yes",)),
+    **dict.fromkeys(("了没", "嘛", "么"), ("@yes",)),
     "什么的": ("@what", "什么的"),
 }
 """What stands at the end of a question: `手机怎么样` asks how good it is, `怎么样开机` how it is done."""
@@ -170,9 +172,15 @@ _BEGUN_BY: dict[str, list[str]] = {}
 for _phrase in sorted(_PHRASES, key=len, reverse=True):
     _BEGUN_BY.setdefault(_phrase[0], []).append(_phrase)
 _PIECE = re.compile(f"[{HAN_NUMERALS}]{{1,12}}|[\u30a1-\u30ff]+|.", re.DOTALL)
+_REQUEST = re.compile(
+    "[你您]?(?:能不能|能否|可不可以|可否|可以|能)请?(?:帮|给|告诉|解释|说明|介绍|讲|写|翻译|推荐|列|总结|说|提供)"
+)
+"""Who asks so wants it done: `你能解释黑洞吗` is `解释黑洞`."""
 _OPENING = re.compile(
-    "求(?![婚职和助解导证学生偶救知得值爱饶])|我?想要?+(?![你他她它我念吐法象知问了请])|我的?+(?!们|国|世界|[和跟与比是爱喜说叫])|(?P<blank>什么的)(?=.)"
+    "求(?![婚职和助解导证学生偶救知得值爱饶])|我?想要?+(?![你他她它我念吐法象知问了请])"
+    "|我的?+(?!们|国|世界|[和跟与比是爱喜说叫])|(?P<blank>什么的)(?=.)"
 )
 _ENDING = re.compile(
-    "(?:(?P<asking>怎么样|怎样|咋样|如何|了没有|了没|(?<!干)嘛)[呢啊呀吧的好]*|[阿啦哦噢]+|(?<![要需请追征恳央寻])求)$"
+    "(?:(?P<asking>怎么样|怎样|咋样|如何|了没有|了没|(?<!干)嘛|(?<![什怎多这那])么)[呢啊呀吧的好]*"
+    "|[阿啦哦噢]+|(?<![要需请追征恳央寻])求)$"
 )

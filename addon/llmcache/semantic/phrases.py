@@ -152,6 +152,7 @@ _ALSO = {
     "": "kind of|kinds of|sort of|sorts of|type of|types of|of all time|of all times",
     "what is it like to": "how is it to|how does it feel to|what does it feel like to|how does it feel like to|"
     "what is it to",
+    "best": "some good|some great",
     "know if": "find out if|find out whether|know whether",
     "earn money": "make money|making money|earning money",
     "be": "become|becomes|becoming",

@@ -20,7 +20,7 @@ def apart(mine: Collection[str], theirs: Collection[str]) -> bool:
 
 _KINDS = (
     "at in on within inside/near around beside/outside beyond/under below beneath underneath/over above/behind/"
-    "through via/by/about/for/to into onto toward towards/from/against/like"
+    "through via/by/about/for/to into onto toward towards/from/against/like/with"
 )
 RELATIONS = {word: kind.partition(" ")[0] for kind in _KINDS.split("/") for word in kind.split()}
 """Word -> the first of its kind."""
@@ -38,6 +38,7 @@ _APART = frozenset(
         "about": "to from against",
         "for": "from against",
         "to": "from against",
+        "with": "for about against under over behind near",
     }.items()
     for other in listed(others)
 )
