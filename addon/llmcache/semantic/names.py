@@ -53,7 +53,7 @@ _UNITS = (
     "weeks/month months/year years/celsius/fahrenheit/kelvin/kb kilobyte kilobytes/mb megabyte megabytes/gb gigabyte "
     "gigabytes/tb terabyte terabytes/mph/kmh/% percent per-cent/cny rmb yuan/$ dollar dollars usd/€ euro euros eur/£ "
     "gbp quid/¥ yen jpy/am a.m/pm p.m/stone stones/acre acres/hectare hectares/watt watts/volt volts/amp amps/calorie "
-    "calories"
+    "calories/₹ rupee rupees rs inr"
 )
 
 DEMONYMS = {people: country for country, _, people in (item.partition("/") for item in _COUNTRIES.split()) if people}

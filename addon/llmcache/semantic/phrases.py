@@ -153,7 +153,9 @@ _ALSO = {
     "what is it like to": "how is it to|how does it feel to|what does it feel like to|how does it feel like to|"
     "what is it to",
     "best": "some good|some great",
-    "know if": "find out if|find out whether|know whether",
+    "know if": "find out if|find out whether|know whether|tell if|tell whether",
+    "phone": "mobile phone|cell phone|cellphone|mobile phones|cell phones|cellphones",
+    "in the world": "on earth|on this earth|in this world",
     "earn money": "make money|making money|earning money",
     "be": "become|becomes|becoming",
     "open": "open up|opening up",

@@ -44,7 +44,7 @@ def plain(text: str) -> str:
     if ".m" in text or ".M" in text:
         text = _HALVES.sub(r"\1m", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).translate(_VARIANTS)
+        text = _WAVES.sub(" ", unicodedata.normalize("NFC", text).translate(_VARIANTS))
     return _GENITIVE.sub("", text) if "'s" in text else text
 
 
@@ -80,6 +80,8 @@ _BLOCKS = (
 """Vowel signs and other marks, which belong to the word they stand in; whole blocks of scripts that have them."""
 _LETTER = rf"(?:[^\W\d_]|(?![\d।॥๏\u104a\u104b\u17d4])[{_BLOCKS}])"
 _HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WAVES = re.compile(f"(?<=[{_HAN}])~+")
+"""Behind Chinese: a mark like a dash."""
 _WORD = rf"(?:[A-Za-z]++|(?![{_HAN}]){_LETTER})+"
 _TOKEN = re.compile(
     rf"""
