@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from .vectors import ranked, vectors
 Maker = Callable[[Stream, random.Random], Stream]
 NARROW = 15
 """Answers of a narrow stream: about as many as a domain of CLINC150 has."""
-SHORT = 200
+SHORT, MOST = 200, 4000
 SOURCES = ("banking77", "clinc150", "pairs")
 
 
@@ -63,8 +63,9 @@ def trials(
 
 def tried(trial: Trial) -> Tried:
     """Replay the streams of a trial."""
-    known = _embedded(_source(trial.folder, trial.source))
     streams = [made(trial.folder, trial.source, trial.kind, seed) for seed in trial.seeds]
+    known = _embedded(_source(trial.folder, trial.source))
+    known |= _vectors(text for stream in streams for text in stream.texts if text not in known)
     tracks = [Track(stream, trial.gate, ranked(np.array([known[text] for text in stream.texts]))) for stream in streams]
     static = [tally for gate in trial.gates for tally in swept(replace(tracks[0], gate=gate, verdicts={}))]
     tallies = tuple(
@@ -86,8 +87,12 @@ def _source(folder: Folder, source: str) -> Stream:
 
 def _embedded(stream: Stream) -> dict[str, NDArray[np.float32]]:
     """Return the vector of each text, computed once for all orders."""
-    texts = sorted(set(stream.texts))
-    return dict(zip(texts, vectors(texts), strict=True))
+    return _vectors(stream.texts)
+
+
+def _vectors(texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+    asked = sorted(set(texts))
+    return dict(zip(asked, vectors(asked), strict=True)) if asked else {}
 
 
 def _mixed(stream: Stream, chance: random.Random) -> Stream:
@@ -171,6 +176,45 @@ def _foreign_end(stream: Stream, chance: random.Random) -> Stream:
     return replace(stream, answers=tuple(answers))
 
 
+def _strangers(share: float) -> Maker:
+    """Give from half-way on a share of the questions an answer of its own."""
+
+    def strangers(stream: Stream, chance: random.Random) -> Stream:
+        half = len(stream.answers) // 2
+        alone = [number >= half and chance.random() < share for number in range(len(stream.answers))]
+        answers = [f"alone-{n}" if alone[n] else answer for n, answer in enumerate(stream.answers)]
+        return replace(stream, answers=tuple(answers))
+
+    return strangers
+
+
+def _turned(stream: Stream, chance: random.Random) -> Stream:
+    """Half-way the answers to a third of what is asked change for good."""
+    names = sorted(set(stream.answers))
+    turned = set(chance.sample(names, len(names) // 3))
+    late = [2 * n >= len(stream.answers) and answer in turned for n, answer in enumerate(stream.answers)]
+    answers = [f"{answer}, new" if new else answer for new, answer in zip(late, stream.answers, strict=True)]
+    return replace(stream, answers=tuple(answers))
+
+
+def _slots(stream: Stream, chance: random.Random) -> Stream:
+    """Let each answer hang on a name or a number as well."""
+    picked = [chance.choice(SLOTS) for _ in stream.texts]
+    texts = tuple(f"{text} {slot}".strip() for text, slot in zip(stream.texts, picked, strict=True))
+    return replace(stream, texts=texts, answers=tuple(map("{} {}".format, stream.answers, picked)))
+
+
+def _repetitive(stream: Stream, chance: random.Random) -> Stream:
+    """Ask for eight answers only, each question in several frames."""
+    names = sorted(set(stream.answers))
+    chosen = set(chance.sample(names, min(8, len(names))))
+    kept = _kept(stream, chosen.__contains__)
+    pairs = zip(kept.texts, kept.answers, strict=True)
+    asked = [(frame.format(text), answer) for text, answer in pairs for frame in FRAMES]
+    few = chance.sample(asked, min(MOST, len(asked)))
+    return replace(kept, texts=tuple(text for text, _ in few), answers=tuple(answer for _, answer in few))
+
+
 def _all_differ(stream: Stream, _: random.Random) -> Stream:
     """Give each question an answer of its own: no hit can be right."""
     return replace(stream, answers=tuple(map(str, range(len(stream.texts)))))
@@ -202,6 +246,7 @@ FRAMES = (
     "Quick question. {}",
     "{} Please tell me.",
 )
+SLOTS = ("", "for Anna", "for Bob", "for Carla", "for my 2 cards", "for my 3 cards")
 KINDS: dict[str, Maker] = {
     "shuffled": lambda stream, _: stream,
     "10 %": _share(0.1),
@@ -217,6 +262,11 @@ KINDS: dict[str, Maker] = {
     "answers replaced": _replaced,
     "answer by answer": _blocks,
     "strange end": _foreign_end,
+    "3 % strangers": _strangers(0.03),
+    "30 % strangers": _strangers(0.3),
+    "answers change": _turned,
+    "names and numbers": _slots,
+    "few answers": _repetitive,
     "all differ": _all_differ,
     "200 calls": lambda stream, _: stream.picked(list(range(min(SHORT, len(stream.texts))))),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llmcache.semantic.drift import RARE, SHARES, Drift
 
 
@@ -67,3 +69,34 @@ def test_what_is_surely_wrong_says_nothing():
     for number in range(100):
         drift.note(1.0, float(number), wrong=True)
     assert drift.feared < max(SHARES) / RARE + 0.002
+
+
+def test_a_suspicion_is_overcome_however_long_it_lasted():
+    """After thousands of wrong answers as many right ones calm it as after a hundred."""
+    for wrong in (100, 5000):
+        drift = Drift()
+        for number in range(wrong):
+            drift.note(0.05, float(number), wrong=True)
+        for number in range(500):
+            drift.note(0.05, float(number), wrong=False)
+        assert drift.since is None
+        assert drift.feared < 0.01
+
+
+def test_two_wrong_answers_prove_no_turn():
+    """However sure they were to be right: what is wrong comes in runs."""
+    drift = Drift()
+    for number in range(2):
+        drift.note(0.0, float(number), wrong=True)
+    assert drift.since is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=80))
+def test_more_that_is_wrong_is_feared_more(outcomes):
+    """Whatever came, it is a share; a wrong answer never calms, and a right one never alarms once it is suspected."""
+    drift = Drift()
+    for number, (chance, wrong) in enumerate(outcomes):
+        before = drift.feared
+        drift.note(chance, float(number), wrong=wrong)
+        assert 0 <= drift.feared < 1
+        assert drift.feared >= before if wrong else drift.feared <= before

@@ -130,11 +130,12 @@ def test_an_untried_answer_is_not_served():
     policy = ErrorBudget(0.05, seed=1)
     world(policy, 1, 2500)
     new = [Candidate(f"new{place}", one.similarity, "q") for place, one in enumerate(near(1.0))]
-    for right, served in ((False, False), (True, False), (True, True)):
+    for right, tried in ((False, False), (True, False), (True, True)):
         decision = policy.decide(new)
         assert decision.reason.startswith("untried")
         policy.learn(decision, new, equal=[right, *[None] * 5], key="fe")
-        assert served == isinstance(policy.decide(new), Serve)
+        again = policy.decide(new)
+        assert tried == (isinstance(again, Serve) or again.reason.startswith("drift"))
 
 
 def test_it_pauses_while_it_fears_a_turn():
@@ -161,6 +162,57 @@ def test_the_first_hits_are_looked_at_more():
     silent = ErrorBudget(0.05, seed=1, explore=0)
     world(silent, 1, 2500)
     assert not any(hit.explore for hit in served(silent, 100))
+
+
+def test_hits_in_a_row_are_looked_at_more():
+    """Calls that get one and the same answer in a row may be a new topic: up to half of them are asked upstream."""
+    policy = ErrorBudget(0.05, seed=1)
+    world(policy, 1, 2500)
+    policy._hits = 10**6
+    hits = [policy.decide(near(1.0)) for _ in range(400)]
+    assert sum(hit.explore for hit in hits) / len(hits) == pytest.approx(0.5, abs=0.1)
+
+
+def strangers(policy, seed, calls):
+    """Let a policy live among questions of which, from half-way on, a third has an answer of its own; return its hits.
+
+    The strangers look like all others. Of two others that are near, one in ten has another answer.
+    """
+    chances, hits = random.Random(seed), []
+    for number in range(calls):
+        clear = chances.random()
+        strange = 2 * number > calls and chances.random() < 1 / 3
+        right = not strange and chances.random() < 1 - 0.5 * (1 - clear) ** 3
+        candidates = near(clear, number)
+        decision = policy.decide(candidates)
+        if isinstance(decision, Serve):
+            hits.append(right)
+        if isinstance(decision, Forward) or decision.explore:
+            policy.learn(decision, candidates, equal=[right, not strange, *[None] * 4], key=f"{number:06x}ff")
+            if policy.due:
+                policy.refit()
+    return hits
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_questions_of_a_new_kind_stop_it_within_the_budget(seed):
+    """Strangers are known by their answers, which no neighbor has: it stops before they have used up the budget."""
+    clock = iter(range(10**6))
+    hits = strangers(ErrorBudget(0.05, seed=seed, now=lambda: next(clock)), seed, 5000)
+    assert len(hits) > 500
+    assert hits.count(False) / len(hits) <= 0.05
+
+
+def test_new_questions_stop_it_even_where_the_gate_refused():
+    """Answers that no neighbor has are a sign for all places: the surest one is not served while they come."""
+    policy = ErrorBudget(0.05, seed=1)
+    world(policy, 1, 2500)
+    assert isinstance(policy.decide(near(1.0)), Serve)
+    for number in range(40):
+        candidates = near(1.0, 3000 + number)
+        decision = policy.decide(candidates, lambda _: "number 2 ≠ 3")
+        policy.learn(decision, candidates, equal=[False] * 6, key=f"{number:06x}fd")
+    assert policy.decide(near(1.0)).reason.startswith("drift ")
 
 
 def test_what_was_learned_survives():

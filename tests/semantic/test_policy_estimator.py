@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llmcache.semantic import estimator
 
 
@@ -94,10 +96,34 @@ def test_strata_tell_the_share_that_was_wrong():
     random = np.random.default_rng(7)
     scores = random.random(2000) * 6
     wrong = (random.random(2000) < 1 / (1 + np.exp(scores))).astype(float)
-    wrong[::10] = np.nan
-    found = estimator.strata(scores, wrong)
+    found = estimator.strata(scores, wrong, estimator.chances(scores))
     assert [share for _, share in found] == sorted(share for _, share in found)
     assert [least for least, _ in found] == sorted((least for least, _ in found), reverse=True)
-    assert 1800 // estimator.STRATUM == len(found)
+    assert 2000 // estimator.STRATUM == len(found)
     assert found[-1][1] == pytest.approx(0.5, abs=0.15)
-    assert () == estimator.strata(scores[:20], wrong[:20])
+    assert () == estimator.strata(scores[:20], wrong[:20], np.zeros(20))
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.sampled_from([0.0, 1.0, np.nan])), max_size=400),
+    st.sampled_from([0.005, 0.01, 0.05, 0.3]),
+)
+def test_no_cutoff_promises_more_than_the_evidence(decisions, budget):
+    """Whatever was seen: above a cutoff are enough outcomes, their bound keeps the budget, and it is above the mean."""
+    scores, wrong = (np.array(column) for column in zip(*decisions, strict=True)) if decisions else np.empty((2, 0))
+    found = estimator.cutoff(scores, wrong, budget, 2.326)
+    if found is not None:
+        assert found.wrong <= found.bound <= budget
+        assert found.outcomes <= np.sum((scores >= found.cutoff) & ~np.isnan(wrong))
+        assert estimator.upper(0, found.outcomes, 2.326) <= budget
+
+
+@given(st.integers(0, 2**32), st.integers(0, 299))
+def test_one_more_wrong_answer_never_loosens(seed, turned):
+    """Turn any right answer into a wrong one, and the estimate above no cutoff falls."""
+    random = np.random.default_rng(seed)
+    scores, wrong = random.random(300) * 9, (random.random(300) < random.random()).astype(float)
+    worse = wrong.copy()
+    worse[turned] = 1.0
+    pairs = zip(estimator.bounds(scores, wrong, 0.0), estimator.bounds(scores, worse, 0.0), strict=True)
+    assert all(before.bound <= after.bound for before, after in pairs)

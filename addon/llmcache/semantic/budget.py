@@ -2,7 +2,8 @@
 
 It learns from the calls that go upstream: their answer says whether serving a neighbor's would have been right.
 It serves nothing before the evidence bounds the error, asks about a share of its hits all the same to keep looking,
-pauses while more answers are wrong than it learned to expect, and starts over when that is sure.
+pauses while more answers are wrong, or more questions new, than it learned to expect, and starts over when it is sure
+that more are wrong.
 The budget is wrong / hits, the strict reading.
 It does no I/O: `fresh` and `absorb` carry what was learned. Entry point: `ErrorBudget`.
 """
@@ -27,8 +28,10 @@ LOG = 16_384
 """Observations that are kept; the oldest go first."""
 EXPLORE = 0.05
 """The share of hits that is asked upstream all the same; of the first ones more."""
-EARLY = 0.25
+EARLY = 0.5
 """Over the budget: after so many hits half of them are still looked at, after ten times as many one in eleven."""
+ROW = 4
+"""Hits in a row of which it is counted how many gave the same answer."""
 DEVIATIONS = 2.326
 """Of every one-sided bound: 99 %, for it is looked at again and again until it holds."""
 LEAST = 100
@@ -41,6 +44,8 @@ FEW = 5
 """Entries of a group that has to be tried before it is served."""
 FEATURES = neighborhood.COUNT + wording.COUNT + 1
 RECENT = 64
+NEW = 0.05
+"""Of the questions, before any was seen: those that none of their neighbors can answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,19 @@ class Rule:
     model: estimator.Model
     cutoff: float
     """Infinite while nothing is certain enough."""
-    strata: tuple[tuple[float, float], ...]
+    wrong: tuple[tuple[float, float], ...]
     """Down to which certainty which share was wrong, the most certain first."""
+    new: tuple[tuple[float, float], ...]
+    """Down to which certainty which share of the questions had the answer of none of their neighbors."""
 
     def chance(self, score: float) -> float:
         """Return how often a decision of this certainty is wrong: by the model, or by what was counted if more."""
-        counted = next((share for least, share in self.strata if score >= least), 0.0)
+        counted = next((share for least, share in self.wrong if score >= least), 0.0)
         return max(counted, 1 / (1 + math.exp(max(-30.0, min(score, 30.0)))))
+
+    def novelty(self, score: float) -> float:
+        """Return how often no neighbor has the answer to a question whose decision is of this certainty."""
+        return next((share for least, share in self.new if score >= least), 1.0)
 
 
 class ErrorBudget:
@@ -86,8 +97,9 @@ class ErrorBudget:
         self._fitted = 0
         self._cutoffs: deque[float] = deque(maxlen=STEADY)
         self._rule: Rule | None = None
-        self._drift = Drift()
+        self._drift, self._news = Drift(), Drift()
         self._hits = 0
+        self._row: deque[str] = deque(maxlen=ROW)
 
     def __repr__(self) -> str:
         cutoff = self._rule.cutoff if self._rule else math.inf
@@ -118,9 +130,9 @@ class ErrorBudget:
         score = rule.model.score(features)
         if not score >= rule.cutoff:
             return Forward(f"certainty {score:.2f} < {rule.cutoff:.2f}", evidence)
-        if self._drift.feared > self.budget / 2:
-            return Forward(f"drift {self._drift.feared:.3f} feared", evidence)
-        explore = self._random.random() < self._looked
+        if (feared := max(self._drift.feared, self._news.feared)) > self.budget / 2:
+            return Forward(f"drift {feared:.3f} feared", evidence)
+        explore = self._random.random() < self._looked(self._groups.of(chosen.key))
         self._hits += 1
         if not explore:
             self._note(Observation(features, self._now()))
@@ -131,11 +143,14 @@ class ErrorBudget:
         few = self._groups.size(self._groups.of(key)) < FEW
         return few and self._groups.doubt(key) >= UNKNOWN
 
-    @property
-    def _looked(self) -> float:
-        """The share of the hits that is asked upstream at this time: a new rule is watched closely."""
-        first = EARLY / self.budget
-        return max(self.explore, first / (first + self._hits)) if self.explore else 0.0
+    def _looked(self, group: str) -> float:
+        """Return how likely a hit of *group* is to be asked upstream: a new rule is watched closely, and so is a run.
+
+        Many calls for one answer in a row may be a new topic that takes its place.
+        """
+        first, same = EARLY / self.budget, self._row.count(group)
+        self._row.append(group)
+        return max(self.explore, first / (first + self._hits), min(same / ROW, 0.5)) if self.explore else 0.0
 
     def learn(
         self, decision: Decision, candidates: Sequence[Candidate], *, equal: Sequence[bool | None], key: str
@@ -178,9 +193,12 @@ class ErrorBudget:
             return
         if seen.chosen:
             self._groups.tried(seen.chosen, wrong=not seen.equal)
-        if seen.passed and self._rule is not None:
-            chance = self._rule.chance(self._rule.model.score(seen.features))
-            self._drift.note(max(self.budget, chance), seen.time, wrong=not seen.equal)
+        if self._rule is None:
+            return
+        score = self._rule.model.score(seen.features)
+        if seen.passed:
+            self._drift.note(self._rule.chance(score), seen.time, wrong=not seen.equal)
+        self._news.note(self._rule.novelty(score), seen.time, wrong=not seen.joined)
 
     def _forget(self, since: float) -> None:
         """Start over with what came after *since*."""
@@ -188,7 +206,7 @@ class ErrorBudget:
         self._log.clear()
         self._log.extend(kept)
         self._cutoffs.clear()
-        self._rule, self._drift = None, Drift()
+        self._rule, self._drift, self._news = None, Drift(), Drift()
         self._unused = sum(one.equal is not None for one in kept)
         self._fitted = self._hits = 0
 
@@ -210,12 +228,19 @@ class ErrorBudget:
         model = estimator.fit(features[known], right)
         scores, wrong = model.scores(features), np.full(len(log), np.nan)
         scores[known], wrong[known] = estimator.crossed(features[known], right), ~right
+        new = np.array([not log[number].joined for number in known], dtype=np.float64)
         passed = np.array([one.passed for one in log])
         if drift is not self._drift:  # it started over meanwhile, and these are conclusions from what is forgotten
             return
         bound = estimator.cutoff(scores[passed], wrong[passed], self.budget, DEVIATIONS)
         self._cutoffs.append(math.inf if bound is None else bound.cutoff)
-        self._rule = Rule(model, max(self._cutoffs), estimator.strata(scores[passed], wrong[passed]))
+        tried = passed & ~np.isnan(wrong)
+        self._rule = Rule(
+            model,
+            max(self._cutoffs),
+            estimator.strata(scores[tried], wrong[tried], estimator.chances(scores[tried])),
+            estimator.strata(scores[known], new, np.full(len(known), NEW)),
+        )
 
     def fresh(self) -> bytes:
         """Return the observations since the last call."""

@@ -16,8 +16,11 @@ RARE = 100
 """Outcomes in which the world may turn once: so much evidence makes a suspicion as likely as not."""
 SURE = 100_000
 """Evidence that ends a suspicion: what was learned before it began is of no use any more."""
-CERTAIN = 0.999
-"""No chance of being wrong is taken for higher, or a bet against it could win nothing."""
+MOST = math.log(SURE)
+"""No suspicion grows beyond, or what lasted for long could never be overcome."""
+LOWEST, CERTAIN = 0.005, 0.999
+"""No chance of being wrong is taken for lower: wrong answers come in runs, and two of them prove no turn. None is taken
+for higher, or a bet against it could win nothing."""
 
 
 class Drift:
@@ -32,12 +35,13 @@ class Drift:
         return f"<Drift: {math.exp(max(self._sums)):.3g} of {SURE:g}>"
 
     def note(self, chance: float, time: float, *, wrong: bool) -> None:
-        """Take an outcome of *time* that was to be wrong with at most this *chance*, which is more than 0."""
-        least = min(chance, CERTAIN)
+        """Take an outcome of *time* that was to be wrong with at most this *chance*."""
+        least = min(max(chance, LOWEST), CERTAIN)
         for number, share in enumerate(SHARES):
             if self._sums[number] <= 0:
                 self._sums[number], self._since[number] = 0.0, time
-            self._sums[number] += math.log(1 + share * (1 - least) / least if wrong else 1 - share)
+            total = self._sums[number] + math.log(1 + share * (1 - least) / least if wrong else 1 - share)
+            self._sums[number] = min(total, MOST)
 
     @property
     def feared(self) -> float:
@@ -49,4 +53,4 @@ class Drift:
     def since(self) -> float | None:
         """When it began, once it is sure that the world has turned; else None."""
         highest = max(self._sums)
-        return self._since[self._sums.index(highest)] if highest > math.log(SURE) else None
+        return self._since[self._sums.index(highest)] if highest >= MOST else None

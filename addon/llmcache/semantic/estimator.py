@@ -75,6 +75,12 @@ def crossed(features: Floats, right: Flags) -> Floats:
     return scores
 
 
+def chances(scores: Floats) -> Floats:
+    """Return how often decisions of these certainties are wrong, by the model alone."""
+    found: Floats = 1 / (1 + np.exp(np.clip(scores, -30, 30)))
+    return found
+
+
 def upper(share: float, count: float, deviations: float) -> float:
     """Return Wilson's upper bound of a share that was seen in *count* trials; 1 without any."""
     return _wilson(share, count, deviations) if count > 0 else 1.0
@@ -113,7 +119,7 @@ def bounds(scores: Floats, wrong: Floats, deviations: float) -> list[Bound]:
     order = np.argsort(-scores, kind="stable")
     scores, wrong = scores[order], wrong[order]
     known = ~np.isnan(wrong)
-    chance = np.maximum(FLOOR, 1 / (1 + np.exp(np.clip(scores, -30, 30))))
+    chance = np.maximum(FLOOR, chances(scores))
     found: list[Bound] = []
     first, mass, mean, variance = 0, 0, 0.0, 0.0
     # A stratum ends where enough outcomes are together, counted from the most certain down.
@@ -129,21 +135,19 @@ def bounds(scores: Floats, wrong: Floats, deviations: float) -> list[Bound]:
     return found
 
 
-def strata(scores: Floats, wrong: Floats) -> tuple[tuple[float, float], ...]:
-    """Return (least certainty, share of wrong ones) of each stratum, the most certain first; no share is lower again.
+def strata(scores: Floats, seen: Floats, expected: Floats) -> tuple[tuple[float, float], ...]:
+    """Return (least certainty, share) of each stratum, the most certain first; no share is lower again.
 
-    *wrong* is as for `bounds`. What is less certain than the last stratum is known to no better than its own chance.
+    *seen* is 1 or 0 for each outcome, *expected* the chance of 1 before it was known, which `PRIOR` outcomes stand
+    for; shape (n,), as that of *scores*.
     """
-    known = ~np.isnan(wrong)
-    order = np.argsort(-scores[known], kind="stable")
-    scores, wrong = scores[known][order], wrong[known][order]
+    order = np.argsort(-scores, kind="stable")
     found: list[tuple[float, float]] = []
     highest = 0.0
     for first in range(0, len(scores) - STRATUM + 1, STRATUM):
-        part = slice(first, first + STRATUM)
-        chance = 1 / (1 + np.exp(np.clip(scores[part], -30, 30)))
-        highest = max(highest, float(wrong[part].sum() + PRIOR * chance.mean()) / (STRATUM + PRIOR))
-        found.append((float(scores[part][-1]), highest))
+        part = order[first : first + STRATUM]
+        highest = max(highest, float(seen[part].sum() + PRIOR * expected[part].mean()) / (STRATUM + PRIOR))
+        found.append((float(scores[part[-1]]), highest))
     return tuple(found)
 
 
