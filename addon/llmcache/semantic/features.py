@@ -15,6 +15,7 @@ from . import ideographs
 from .aims import aims, helped, owned, wanted
 from .courtesies import ARTICLES, bare
 from .kinds import ASKING, kind, role
+from .letters import standing
 from .listing import listed
 from .literal import defined, given, surface
 from .names import ALIASES, DEMONYMS, MONTHS
@@ -143,12 +144,8 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
     """Yield the words of *tokens* in lower case, contractions written out; what is no word keeps its case."""
     for place, token in enumerate(tokens):
         match token.kind:
-            case "word" if place and (token.text == "A" or (token.text == "a" and _stands(tokens, place))):
-                yield "a^"  # a letter that stands for something
-            case "word" if token.text in ROMANS and (token.text != "I" or _counted(tokens, place)):
-                yield f"#{ROMANS[token.text]}"
-            case "word" if token.text.lower() in _LETTERS and _measured(tokens, place):
-                yield _LETTERS[token.text.lower()]
+            case "word" if stands := standing(tokens, place):
+                yield stands
             case "word":
                 yield from _words(token.text)
             case "number":
@@ -163,24 +160,9 @@ def _plain(tokens: Sequence[Token]) -> Iterator[str]:
                 yield f"`{token.text}"
 
 
-def _stands(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the a at *place* is no article: `set a to b`."""
-    return place + 1 == len(tokens) or tokens[place + 1].text.lower() in _JOINING
-
-
-def _counted(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the I at *place* is a number: `World War I`."""
-    return place > 0 and tokens[place - 1].text.lower() in _PARTS
-
-
-def _measured(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the letter at *place* is no rest of a short form such as `don t`: `5 m`, `cm to m`, `3D`, `6s`."""
-    return place > 0 and (tokens[place - 1].kind == "number" or tokens[place - 1].text.lower() in _INTO)
-
-
 def _symbols(text: str) -> Iterator[str]:
     if text.isascii():
-        yield ALIASES.get(text, text)
+        yield _SIGNS.get(text) or ALIASES.get(text, text)
         return
     for sign in text:
         if unicodedata.category(sign) != "Cf":
@@ -307,20 +289,11 @@ def _capitals(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 _HELPED = frozenset(("does", "do", "did", "will", "would"))
-_JOINING = frozenset(("to", "from", "and", "or", "by", "with", "is", "+", "-", "*", "/", "=", "==", "<", ">"))
 _VOID = frozenset(
     listed(
         "@is @defined @listed @sort @happened @good a an the is are was were am be been being do does did of one ones"
     )
 )
-ROMANS = {
-    numeral: number
-    for number, numeral in enumerate(listed("I II III IV V VI VII VIII IX X XI XII XIII XIV XV"), start=1)
-    if numeral not in {"V", "X"}
-}
-_LETTERS = {"m": "meter", "s": "seconds", "d": "d^", "t": "t^"}
-_INTO = frozenset(("to", "in", "into", "per", "/"))
-_PARTS = frozenset(listed("war part chapter type phase volume act class level grade stage book section division"))
 _ENGLISH = frozenset(
     listed(
         "the is are does did has have can could will would should what which who when where why how and of for with my "
@@ -328,6 +301,7 @@ _ENGLISH = frozenset(
     )
 )
 _CASES = frozenset(("die", "das", "den", "dem", "des", "einen", "einem", "einer", "eines"))
+_SIGNS = {"@": "at^", "#": "hash^"}
 _RANKS = frozenset(("st", "nd", "rd", "th"))
 _EXACT = frozenset(("code", "path", "url", "mail", "flag"))
 LONGEST = 4_000

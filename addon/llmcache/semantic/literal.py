@@ -46,7 +46,9 @@ def defined(words: Sequence[str], content: Collection[str]) -> frozenset[str]:
     roots = frozenset(root for word in words if (root := stem(word)) in _GROUPED)
     alike = len(roots) > len({SYNONYMS.get(root, root) for root in roots})
     if words[:2] == ["what", "does"] and not _WORKS.isdisjoint(words[2:]):
-        return frozenset(word for word in words[2:] if word.isalpha() and word not in IGNORED)
+        end = next(at for at, word in enumerate(words) if at > 1 and word in _WORKS)
+        asked = (word for word in words[2:end] if word.isalpha() and word not in _HERE)
+        return frozenset(asked) | {word for word in words[end:] if word.isalpha() and word not in IGNORED}
     return roots if alike or (len(content) == 1 and not _WHAT.isdisjoint(words)) else frozenset()
 
 
@@ -67,6 +69,7 @@ _SMALL = frozenset(
         "on it"
     )
 )
+_HERE = frozenset(listed("a an the it this that these those my your i you me really actually exactly basically"))
 _GROUPED = frozenset(SYNONYMS) | frozenset(SYNONYMS.values())
 WORDING = frozenset(
     stem(word)

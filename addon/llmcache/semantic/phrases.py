@@ -174,6 +174,10 @@ _ALSO = {
 }
 
 
+DENIABLE = listed("do does did is are was were has have had would could should must need")
+"""Verbs that take a `n't`."""
+
+
 def _table() -> dict[tuple[str, ...], list[str]]:
     found: dict[tuple[str, ...], list[str]] = {}
     for asking in ("", *_ASKING.split("|")):
@@ -192,6 +196,9 @@ def _table() -> dict[tuple[str, ...], list[str]]:
         (_WHO, ["@who"]),
         (_MANY, ["@how", "@many"]),
         *((phrases, meaning.split()) for meaning, phrases in (*_ALSO.items(), *ASKED.items())),
+        *((f"{verb}n t", [verb, "not"]) for verb in DENIABLE),
+        ("can t", ["can", "not"]),
+        ("won t", ["will", "not"]),
     ):
         found.update((tuple(phrase.split()), list(meaning)) for phrase in phrases.split("|"))
     return found
@@ -207,10 +214,7 @@ for _phrase in sorted(_TABLE, key=len, reverse=True):
         _LENGTHS[_phrase[0]].append(len(_phrase))
 
 CONTRACTIONS: dict[str, str] = {
-    **{
-        f"{verb}n't": f"{verb} not"
-        for verb in listed("do does did is are was were has have had would could should must need")
-    },
+    **{f"{verb}n't": f"{verb} not" for verb in DENIABLE},
     **{
         f"{verb}nt": f"{verb} not"
         for verb in listed("do does did is are was were has have had would could should must")

@@ -36,7 +36,9 @@ def quoted(text: str) -> tuple[str, ...]:
 
 def folded(text: str) -> str:
     """Return *text* without what never changes a question: case, runs of white space, punctuation at the end."""
-    return " ".join(text.casefold().split()).rstrip(_FINAL)
+    whole = " ".join(text.casefold().split())
+    short = whole.rstrip(_FINAL)
+    return whole if short[-1:].isdigit() and whole[len(short) :] == "!" else short
 
 
 def plain(text: str) -> str:
@@ -98,10 +100,11 @@ _TOKEN = re.compile(
     |(?P<number>(?:(?<![\w.,)\]-])-)?(?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:[.:,]\d+)*))
     |(?P<han>[{_HAN}]+)
     |(?P<word>{_WORD}(?:'{_WORD})*)
-    |(?P<symbol>!=+|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=[A-Za-z\d_])\?(?=[A-Za-z\d_])
+    |(?P<symbol>!=+|(?<=\d)!|(?<!\w)!(?=\w)|\?(?=[ ]+[a-z])|(?<=[A-Za-z\d_])\?(?=[A-Za-z\d_])
         |[^\w\s.,;:!?'"()\[\]{{}}…。，、？！：；「」『』（）《》【】“”„‘«»‹›¿¡؟،।॥·`–—-]+
         |(?<=\s)[{{}}\[\]()]{{1,2}}(?=\s)
-        |(?:(?<=\bdoes[ ])|(?<=\bthe[ ])|(?<=\bof[ ])|(?<=\ba[ ]))[;:,.]+(?=\s)|-=|->|--|(?<=\s)-(?=\s)|(?<=\d)-(?=\d))
+        |(?:(?<=\bdoes[ ])|(?<=\bthe[ ])|(?<=\bof[ ])|(?<=\ba[ ]))[;:,.]+(?=\s)|-=|->|--
+        |(?<=\s)-(?=\s)|(?<=\d)-(?=\d|[a-ce-z]\b))
     """,  # noqa: RUF001 - punctuation of several languages
     re.VERBOSE,
 )
