@@ -71,6 +71,10 @@ ANOTHER = {
     ),
     "capital-chinese": ("首都机场怎么走？", "首机场怎么走？", "frame"),
     "tilde": ("What does ~ mean in bash?", "What does mean in bash?", ""),
+    "gender-spanish": ("¿Qué es la capital?", "¿Qué es el capital?", "wording"),
+    "gender-german": ("Wo liegt der See?", "Wo liegt die See?", "wording"),
+    "condition-chinese": ("如果下雨就不去吗？", "如果不下雨就去吗？", "aim"),
+    "units-chinese": ("一米多少厘米", "一厘米多少米", "order"),
     "title-chinese": ("我的世界怎么玩", "世界怎么玩", "frame"),
 }
 SAME = {
@@ -117,6 +121,7 @@ SAME = {
     "traditional-why": ("為什麼天空是藍的？", "為何天空是藍的？"),
     "article-german": ("Was ist eine Hypothek?", "Was ist die Hypothek?"),
     "article-der": ("Wo wohnt der Präsident von Peru?", "Wo wohnt ein Präsident von Peru?"),
+    "article-of-gender": ("Wo liegt die See?", "Wo liegt eine See?"),
     "article-spanish": ("¿Cómo funciona el motor?", "¿Cómo funciona un motor?"),
     "article-french": ("Qu'est-ce que l'inflation ?", "Qu'est-ce qu'une inflation ?"),
     "topic-japanese": ("猫は魚を食べる", "猫が魚を食べる"),

@@ -8,8 +8,6 @@ Entry points: `POLITE`, `ASKED`, `ARTICLES`, `COUNTED`, `bare`.
 
 from __future__ import annotations
 
-from .listing import listed
-
 
 def bare(word: str) -> str:
     """Return a Korean word without the ending that only says how polite the question is; others as they are."""
@@ -42,8 +40,21 @@ POLITE = (
     "주세요|줘|줘요|주십시오|부탁해요|부탁합니다|부탁드립니다|안녕하세요|감사합니다|고마워|알려|알려줘|말해줘|좀"
 )
 """What may be left out, phrases between bars."""
-ARTICLES = frozenset(listed("das die ein eine het een le la les el los las un une una uno uma os gli"))
-"""Articles of Western Europe that say nothing of who does it to whom, as `den` and `dem` do."""
+ARTICLES = {
+    **dict.fromkeys(("el", "los", "le", "un", "uno", "lo", "os", "gli"), "m"),
+    **dict.fromkeys(("la", "las", "une", "una", "uma", "eine"), "f"),
+    "das": "n",
+    "het": "n",
+    "ein": "mn",
+    "een": "mn",
+    "les": "mf",
+    "die": "f",
+    "der": "m",
+}
+"""Articles of Western Europe -> the genders that they mostly mean.
+
+`der` is the only one that may say who does it to whom, as `den` and `dem` do.
+"""
 ASKED = {
     "@why": "warum|wieso|weshalb|pourquoi|por qué|почему|отчего|لماذا|क्यों|왜",
     "@when": "wann|quand|cuándo|когда|متى|कब|언제",

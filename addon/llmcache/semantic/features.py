@@ -67,6 +67,8 @@ class Features:
     """`terms` without the links."""
     frame: tuple[str, ...] = ()
     """The words in order, with terms in the place of what carries meaning, without articles and auxiliaries."""
+    genders: frozenset[tuple[str, str]] = frozenset()
+    """Of words behind an article, in languages that have genders: what they may be, and the word."""
     foreign: bool = False
     """Whether it has letters beyond those of Western Europe: languages of which this package knows few words."""
     numbers: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ def features(text: str) -> Features:
         terms=terms,
         content=content,
         frame=tuple(shown for _, shown in found if shown not in _VOID),
+        genders=frozenset((ARTICLES[one], other) for one, other in pairwise(written) if unknown and one in ARTICLES),
         foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or unknown,
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
@@ -276,9 +279,7 @@ def _unknown(words: Sequence[str]) -> bool:
 def _unarticled(words: Sequence[str]) -> Iterator[str]:
     """Yield the words of another language without articles; `der` stays where others of its kind could need it."""
     alone = _CASES.isdisjoint(words)
-    for word in words:
-        if word not in ARTICLES and not (alone and word == "der"):
-            yield word
+    return (word for word in words if word not in ARTICLES or (word == "der" and not alone))
 
 
 def _capitals(tokens: Sequence[Token]) -> Iterator[str]:

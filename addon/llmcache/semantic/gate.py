@@ -65,6 +65,10 @@ def _wording(asked: Features, stored: Features) -> str:
     """Compare words as they are written where the question is about words, or about what one of them means."""
     if asked.surface and stored.surface and not (asked.given and stored.given) and asked.surface != stored.surface:
         return _unequal(asked.surface, stored.surface)
+    for genders, word in asked.genders:
+        for others, same in stored.genders:
+            if word == same and set(genders).isdisjoint(others):
+                return f"{genders} {word} ≠ {others} {word}"
     if asked.defined and stored.defined:
         return _unequal(sorted(asked.defined), sorted(stored.defined))
     return ""

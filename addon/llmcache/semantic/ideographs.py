@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from .listing import listed
 from .numbers import HAN_NUMERALS, ideographic
 from .traditional import SIMPLIFIED
 
@@ -150,8 +151,10 @@ _MEANINGS = {
     "australia": "澳大利亚",
 }
 """What phrases stand for; nothing for particles and politeness."""
-SIDES = frozenset(("$", "€", "¥", "£", "cny", *"中英日法德韩俄美"))
-"""Two of these side by side are a direction: `中英翻译`, `英中翻译`."""
+SIDES = frozenset(
+    (*listed("$ € ¥ £ cny km mile kg cm h minute celsius fahrenheit"), *"中英日法德韩俄美米克斤吨升秒天周月年")
+)
+"""Two of these side by side are a direction: `中英翻译`, `英中翻译`, and `一米多少厘米`."""
 _WHOLE = (
     "别的 特别 性别 级别 识别 告别 分别 别墅 类别 辨别 离别 个别 鉴别 沉没 淹没 没落 不错 不同 不过 不但 不仅 "
     "不久 差不多 不小心 不好意思 无线 无限 无锡 无人机 无聊 非洲 是非 非主流 未来 未婚 莫斯科 莫名其妙 一起 一定 "
