@@ -75,6 +75,15 @@ class Place:
         leader.leave()
         self.proxy.wait_for("client disconnect", before + 1)
 
+    def read_what_is_given_up(self, connection: Connection) -> Reader:
+        """Return a reader of the stream that led on *connection*, which goes on without it."""
+        leader = connection.ask(STREAM)
+        connection.until(lambda stream: bool(stream.body))
+        reader = self.read()
+        connection.leave(leader)
+        leader.ended = True
+        return reader
+
 
 @pytest.fixture
 def provider() -> Provider:
@@ -165,11 +174,7 @@ def test_who_waits_for_json_waits_on(place: Place) -> None:
 def test_one_stream_of_many_is_given_up(place: Place) -> None:
     """HTTP/2: its connection goes on, before and after the orphan's end."""
     with Connection(place.proxy.port) as connection:
-        leader = connection.ask(STREAM)
-        connection.until(lambda stream: bool(stream.body))
-        reader = place.read()
-        connection.leave(leader)
-        leader.ended = True
+        reader = place.read_what_is_given_up(connection)
         for text in ("another", "and another"):
             other = connection.ask(ask(text))
             connection.until(lambda stream: stream.ended)
@@ -242,11 +247,7 @@ def test_the_last_reader_leaves(place: Place) -> None:
 def test_the_last_reader_of_a_given_up_stream_leaves(place: Place) -> None:
     """HTTP/2: the connection upstream is closed with the next piece, and the client's own goes on."""
     with Connection(place.proxy.port) as connection:
-        leader = connection.ask(STREAM)
-        connection.until(lambda stream: bool(stream.body))
-        reader = place.read()
-        connection.leave(leader)
-        leader.ended = True
+        reader = place.read_what_is_given_up(connection)
         connection.ask(ask("another"))
         connection.until(lambda stream: stream.ended)
         before = place.proxy.output.count("client disconnect")
