@@ -153,6 +153,12 @@ _ALSO = {
     "what is it like to": "how is it to|how does it feel to|what does it feel like to|how does it feel like to|"
     "what is it to",
     "best": "some good|some great",
+    "turnin": "turn in|turns in|turned in|turning in",
+    "runinto": "run into|runs into|ran into|running into",
+    "lookfor": "look for|looks for|looked for|looking for",
+    "lookafter": "look after|looks after|looked after|looking after",
+    "lookinto": "look into|looks into|looked into|looking into",
+    "leavefor": "leave for|leaves for|leaving for",
     "know if": "find out if|find out whether|know whether|tell if|tell whether",
     "phone": "mobile phone|cell phone|cellphone|mobile phones|cell phones|cellphones",
     "in the world": "on earth|on this earth|in this world",
