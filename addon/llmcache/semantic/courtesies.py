@@ -62,7 +62,9 @@ ASKED = {
     "@how @much": "was kostet|wie viel kostet|wieviel kostet|wie teuer ist|combien coûte|quel est le prix de|"
     "cuánto cuesta|cuál es el precio de|quanto costa|quanto custa|сколько стоит|какая цена у|какова цена|"
     "كم سعر|كم يكلف",
-    "@is @what": "was ist|was sind|quest ce que|quest ce quun|quest ce quune|qué es|qué son|что такое|ما هو|ما هي",
+    "@is @what": "was ist|was sind|quest ce que|quest ce quun|quest ce quune|qué es|qué son|cuál es|"
+    "cuáles son|quelle est|quel est|quels sont|quelles sont|cest quoi|qual é|quais são|qual è|quali sono|wie lautet|"
+    "wie lauten|welches ist|welche ist|welcher ist|что такое|ما هو|ما هي",
 }
 """What the words for it stand for, as in `phrases`."""
 COUNTED = {

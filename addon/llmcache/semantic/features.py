@@ -102,7 +102,9 @@ def features(text: str) -> Features:
     tokens = scan(text)
     written = list(_plain(tokens))
     unknown = _unknown(written)
-    words = rewritten(list(_unarticled(written)) if unknown else written)
+    words = rewritten(written)
+    if unknown:
+        words = list(_unarticled(words))
     asking = kind(words)
     if asking == "how-much" and not _HELPED.isdisjoint(words):
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is

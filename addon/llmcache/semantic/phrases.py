@@ -51,7 +51,9 @@ _HOW = (
     "what is the procedure for|what is the process to|what is the process for|what is the process of|in which ways|"
     "in which way|in what way|in what ways|by what means|ways to|the way to|steps to|the steps to|how to|how would one|"
     "is there a way to|is there any way to|what ways are there to|what is needed to|how does one|how do you go about|"
-    "how do i go about|the best way to|best way to|what can be done to|what could i do to|what can one do to"
+    "how do i go about|the best way to|best way to|what can be done to|what could i do to|what can one do to|"
+    "how would i go about|how can i go about|how should i go about|how would one go about|i want to learn how to|"
+    "i would like to learn how to|i need to learn how to|teach me how to|teach me to|show me how to"
 )
 _MANNERS = tuple(
     " ".join(f"{verb} {article} {how} {way} {link}".split())
@@ -149,10 +151,15 @@ _ALSO = {
     "send": "send out|sending out",
     "save": "save up|saved up|saving up",
     "list": "list out",
-    "": "kind of|kinds of|sort of|sorts of|type of|types of|of all time|of all times",
+    "": "kind of|kinds of|sort of|sorts of|type of|types of|of all time|of all times|located|situated",
     "what is it like to": "how is it to|how does it feel to|what does it feel like to|how does it feel like to|"
     "what is it to",
     "best": "some good|some great",
+    "@who wrote": "who is the author of|who was the author of|who is the writer of|who was the writer of",
+    "@who invented": "who is the inventor of|who was the inventor of",
+    "@who founded": "who is the founder of|who was the founder of",
+    "@who discovered": "who is the discoverer of|who was the discoverer of",
+    "advantages and disadvantages": "pros and cons|benefits and drawbacks|upsides and downsides",
     "turnin": "turn in|turns in|turned in|turning in",
     "runinto": "run into|runs into|ran into|running into",
     "lookfor": "look for|looks for|looked for|looking for",
