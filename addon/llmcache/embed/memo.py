@@ -48,7 +48,7 @@ class Memo:
         else:
             for flight in self._board(wanted):
                 rows |= await self._await(flight)
-        return np.stack([rows[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
+        return np.array([rows[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
 
     async def _await(self, flight: asyncio.Task[Rows]) -> Rows:
         try:

@@ -45,7 +45,7 @@ def _load() -> Encode:
     # The package looks for its own tokenizer in the wrong folder, unless that folder is where it may keep downloads.
     folder = Path(wordllama.__file__).parent
     model = wordllama.WordLlama.load(MODEL, cache_dir=folder, dim=DIM, disable_download=True)
-    return lambda texts: np.stack([_mean(model, text) for text in texts])
+    return lambda texts: np.array([_mean(model, text) for text in texts])
 
 
 def _mean(model: Any, text: str) -> np.ndarray[Any, Any]:

@@ -112,7 +112,7 @@ def ranked(pages: Pages, vector: Vector, slots: Sequence[int], count: int) -> li
     if not slots:
         return []
     places = [pages.at(slot) for slot in slots]
-    rows = np.stack([page.vectors[:, at] for page, at in places]).astype(np.float64)
+    rows = np.array([page.vectors[:, at] for page, at in places], np.float64)
     # Not a matrix product, whose last bits depend on the row's place.
     scores = np.einsum("ij,j->i", rows, vector.astype(np.float64)).clip(-1.0, 1.0)
     least = np.sort(scores)[-count:][0]
