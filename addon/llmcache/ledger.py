@@ -66,6 +66,7 @@ class FileLedger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._files: dict[str, Path] = {}
         self._bookmark = Bookmark()
         self._turn = asyncio.Lock()
         """One at a time: what is read twice would count twice, and own lines not yet noted for those of others."""
@@ -93,7 +94,9 @@ class FileLedger:
         """Do nothing: no file stays open."""
 
     def _file(self, book: str) -> Path:
-        return self._path.with_name(f"{self._path.name}.{book}")
+        if (file := self._files.get(book)) is None:
+            file = self._files[book] = self._path.with_name(f"{self._path.name}.{book}")
+        return file
 
 
 def _size(path: Path) -> int:

@@ -110,6 +110,7 @@ def features(text: str) -> Features:
         words = [word for word in words if word != "cost"]  # how much it costs is how much it is
     found = list(_terms(words))
     terms = tuple(term for term, _ in found if term)
+    genders = pairwise(written) if unknown else ()
     content = frozenset(term for term in terms if term not in LINKS)
     yours, certain = (frozenset(map(meaning, side)) for side in owned(words))
     return Features(
@@ -130,12 +131,12 @@ def features(text: str) -> Features:
         terms=terms,
         content=content,
         frame=tuple(shown for _, shown in found if shown not in _VOID),
-        genders=frozenset((ARTICLES[one], other) for one, other in pairwise(written) if unknown and one in ARTICLES),
-        foreign=any(sign > "\u024f" and sign.isalpha() for sign in text) or unknown,
+        genders=frozenset((ARTICLES[one], other) for one, other in genders if one in ARTICLES),
+        foreign=unknown or (not text.isascii() and any(sign > "\u024f" and sign.isalpha() for sign in text)),
         numbers=tuple(sorted(term for term in terms if term[0] == "#")),
         negations=sum(word in NEGATORS for word in words),
         people=tuple(PEOPLE[word] for word in words if word in PEOPLE),
-        kin=frozenset(term for term in terms if term in KIN),
+        kin=KIN.intersection(terms),
         owners=frozenset(OWNERS[word] for word in words if word in OWNERS),
         tense=tense(words),
         role=role(words),
