@@ -1,7 +1,8 @@
 """What a question is after beside the words that carry meaning: what a thing does, what it is for, whose it is.
 
 `What is it`, `what does it do` and `what is in it` have the same words of meaning and three answers.
-It reads a text, and words that `phrases` has made plain. Entry points: `aims`, `owned`, `wanted`, `swapped`.
+It reads a text, and words that `phrases` has made plain.
+Entry points: `aims`, `helped`, `denied`, `owned`, `wanted`, `swapped`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ def aims(text: str, words: Sequence[str], terms: Sequence[str], asking: str) -> 
     """Return what both of two questions have to be after; *asking* is the kind of the question."""
     said = frozenset(words)
     found = {*_parts(text)} if _SEVERAL.search(text) else set()
-    if not (said.isdisjoint(_NOT) or said.isdisjoint(_JOINTS)):
-        found |= {*_denied(words)}
     if asking not in _CALLS and not said.isdisjoint(_TELLING):
         found |= {*_persons(words)}
+    if (
+        asking in {"who", "where"}
+        and words[-1] in _ENDS
+        and len(terms) <= _SHORT + (asking == "who")
+        and "get" not in said
+    ):
+        found.add(words[-1])
     if asking in _THINGS:
         found |= {*_doing(words), *_about(words, terms)}
     found |= {*_duty(words, said, asking)}
@@ -38,7 +44,16 @@ def helped(words: Sequence[str], terms: Sequence[str]) -> str:
     helper = words[2] if words[1:2] and words[1] in _FILLING and len(words) > _SHORT else "".join(words[1:2])
     if helper in _IS:
         return "is"
-    return "does" if helper in _DO else "should" if not _ADVICE.isdisjoint(words) and "i" in words else ""
+    return "does" if helper in _DO or (not _ADVICE.isdisjoint(words) and "i" in words) else ""
+
+
+def denied(words: Sequence[str]) -> str:
+    """Return on which side of what joins two halves the one `not` stands: `can do here, but not there`."""
+    if _NOT.isdisjoint(words) or _JOINTS.isdisjoint(words):
+        return ""
+    places = [at for at, word in enumerate(words) if word in _NOT]
+    joints = [at for at, word in enumerate(words) if word in _JOINTS]
+    return "" if len(places) + len(joints) > _SHORT else "first" if places[0] < joints[0] else "second"
 
 
 def owned(words: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -86,8 +101,6 @@ def _duty(words: Sequence[str], said: frozenset[str], asking: str) -> Iterator[s
     """Yield for `why should I` beside `why do I`, and for `how did you` beside `how do I`."""
     if asking in _DUTIES and not said.isdisjoint(_SHOULD):
         yield "should"
-    if asking in {"who", "where"} and words[-1] in _ENDS:
-        yield words[-1]
     if "too" in said and words[-1] != "too":
         yield "too"
     if asking == "how" and not said.isdisjoint(_PAST):
@@ -122,14 +135,6 @@ def _persons(words: Sequence[str]) -> Iterator[str]:
             yield "know what"
         elif word == "have" and before == "should":
             yield "should have"
-
-
-def _denied(words: Sequence[str]) -> Iterator[str]:
-    """Yield on which side of what joins two halves the one `not` stands: `can do here, but not there`."""
-    denied = [at for at, word in enumerate(words) if word in _NOT]
-    joints = [at for at, word in enumerate(words) if word in _JOINTS]
-    if len(denied) == len(joints) == 1:
-        yield f"not {'before' if denied[0] < joints[0] else 'behind'} {words[joints[0]]}"
 
 
 def _kinds(words: Sequence[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from . import ideographs
-from .aims import aims, helped, owned, wanted
+from .aims import aims, denied, helped, owned, wanted
 from .courtesies import ARTICLES, bare
 from .kinds import ASKING, kind, role
 from .letters import standing
@@ -51,6 +51,8 @@ class Features:
     """What it is after beside the words: what a thing does, what it is for."""
     helped: str = ""
     """Of a short question for a thing: `is` (`what is it`), `does` (`what does it eat`) or nothing."""
+    denied: str = ""
+    """Which half is denied where two are joined, `first` or `second`, or nothing."""
     yours: frozenset[str] = frozenset()
     """Words behind `your`."""
     certain: frozenset[str] = frozenset()
@@ -123,6 +125,7 @@ def features(text: str) -> Features:
         kind=asking,
         aims=aims(text, words, terms, asking),
         helped=helped(words, terms),
+        denied=denied(words),
         yours=yours,
         certain=certain,
         wanted=wanted(words),

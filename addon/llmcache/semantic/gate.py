@@ -107,8 +107,9 @@ def _aim(asked: Features, stored: Features) -> str:
     """Compare what they are after beside the words that carry meaning."""
     if asked.aims != stored.aims:
         return _unequal(sorted(asked.aims), sorted(stored.aims))
-    if asked.helped and stored.helped and asked.helped != stored.helped:
-        return f"{asked.helped} ≠ {stored.helped}"
+    for mine, theirs in ((asked.helped, stored.helped), (asked.denied, stored.denied)):
+        if mine and theirs and mine != theirs:
+            return f"{mine} ≠ {theirs}"
     for one, other in ((asked, stored), (stored, asked)):
         about_you = one.kind == other.kind == "what" and "2" not in other.people
         if about_you and (strangers := one.yours - other.certain):
@@ -184,7 +185,10 @@ def _person(asked: Features, stored: Features) -> str:
 def _tense(asked: Features, stored: Features) -> str:
     mine, theirs = asked.tense, stored.tense
     if {mine, theirs} == {"future", "perfect"} or (
-        {mine, theirs} == {"future", "present"} and asked.kind == stored.kind == "yes"
+        {mine, theirs} == {"future", "present"}
+        and asked.kind == stored.kind == "yes"
+        and "be" in asked.words ^ stored.words
+        and "there" not in asked.words
     ):
         return f"{mine} ≠ {theirs}"
     if not mine or not theirs or mine == theirs or "perfect" in (mine, theirs):
