@@ -158,3 +158,22 @@ async def test_listings_and_the_end_have_what_waits(store: SqliteStore, tmp_path
     again = SqliteStore(tmp_path / "c.db", 100, 10**6, "lru", clock=lambda: 100.0)
     assert await again.get("last") == replace(COPY, key="last")
     await again.close()
+
+
+async def test_a_copy_replaces_no_younger_answer(store: SqliteStore, tmp_path: Path) -> None:
+    """What another process has stored for the very call while a copy waited stays; what is older or over goes."""
+    other = SqliteStore(tmp_path / "c.db", 100, 10**6, "lru", clock=lambda: 100.0)
+    stored = [replace(ENTRY, key="younger", created=2.0), replace(ENTRY, key="older", created=0.5)]
+    stored.append(replace(ENTRY, key="over", created=2.0, expires=99.0))
+    waits = [store.put(replace(COPY, key=entry.key)) for entry in stored]
+    await asyncio.gather(*map(other.put, stored))
+    await asyncio.gather(*waits)
+    assert [await store.get(entry.key) for entry in stored] == [
+        stored[0],
+        replace(COPY, key="older"),
+        replace(COPY, key="over"),
+    ]
+    newest = replace(ENTRY, key="younger", created=1.5)
+    await asyncio.gather(store.put(replace(COPY, key="younger")), store.put(newest))
+    assert await store.get("younger") == newest
+    await other.close()

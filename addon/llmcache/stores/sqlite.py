@@ -307,7 +307,8 @@ class SqliteStore:
         now = self._clock()
         with transaction(connection):
             self._write_touches(connection)
-            writing.replace(connection, list(packed.values()), self._limits, now)
+            late = writing.outdone(connection, [entry for entry, _ in packed.values()], now)
+            writing.replace(connection, [packed[key] for key in packed if key not in late], self._limits, now)
         self._forget_touches()
         self._learn(connection, packed)
 

@@ -17,6 +17,7 @@ BATCH = 64
 """Rows that a put evicts or finds expired at a time."""
 
 _EXPIRED = "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ? ORDER BY expires LIMIT ?)"
+_THERE = "SELECT key, created FROM entry WHERE (expires IS NULL OR expires > ?) AND key IN ({})"
 _VICTIMS = {
     "lru": "SELECT id, size FROM entry ORDER BY used, id LIMIT ?",
     "lfu": "SELECT id, size FROM entry ORDER BY hits, used, id LIMIT ?",
@@ -40,10 +41,23 @@ class Limits:
 def replace(connection: sqlite3.Connection, packed: list[tuple[Entry, bytes]], limits: Limits, now: float) -> None:
     """Put entries, each with its record, in the place of those of the same keys; what is in their way goes."""
     connection.execute(_EXPIRED, (now, BATCH))
+    if not packed:
+        return
     marks = ", ".join("?" * len(packed))
     connection.execute(f"DELETE FROM entry WHERE key IN ({marks})", [entry.key for entry, _ in packed])
     _make_room(connection, limits, len(packed), sum(len(data) for _, data in packed))
     _insert(connection, packed, now)
+
+
+def outdone(connection: sqlite3.Connection, entries: list[Entry], now: float) -> set[str]:
+    """Return the keys of the copies among *entries* that are late: a younger answer to that very call is there.
+
+    Another process may have stored it while the copy waited to be written.
+    """
+    copies = {entry.key: entry.created for entry in entries if entry.origin}
+    marks = ", ".join("?" * len(copies))
+    there = connection.execute(_THERE.format(marks), (now, *copies)) if copies else ()
+    return {key for key, created in there if created > copies[key]}
 
 
 def totals(connection: sqlite3.Connection) -> tuple[int, int]:
