@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 from llmcache.addresses import Address, parse_url
 from llmcache.chat import BackendError
@@ -160,3 +161,14 @@ async def test_a_cluster_keeps_partitions_on_its_nodes(tmp_path, program):
                 await index.remove(f"{number:032x}", [points[number].key])
                 assert len(await index.nearest(f"{number:032x}", several[number], 9)) == 7
         assert sum(b":0" not in node.command("DBSIZE") for node in nodes) > 1
+
+
+async def test_groups_of_nearly_equal_questions_hide_nobody(server):
+    """Of points that are much nearer to each other than to the rest, as questions with numbers are, all are found."""
+    dice = np.random.default_rng(5)
+    groups = np.repeat(vectors(20, dim=64), 100, axis=0) + 0.005 * dice.normal(size=(2000, 64))
+    places = (groups / np.linalg.norm(groups, axis=1, keepdims=True)).astype(np.float32)
+    async with opened(parse_url(server.url)) as index:
+        await index.add(A, [point(number, vector) for number, vector in enumerate(places)])
+        found = [(await index.nearest(A, vector, 1))[0].key for vector in places]
+    assert found == [point(number, vector).key for number, vector in enumerate(places)]

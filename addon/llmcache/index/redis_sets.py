@@ -2,7 +2,9 @@
 
 An element is a point's key; its attributes are JSON with the question, the answer and the times.
 Expired points are passed over and removed by the search that meets them; a partition in which all points expire goes
-with the last of them. Searches are those of a graph (HNSW), so a neighbor may rarely be overlooked: a miss.
+with the last of them. A small one is searched whole. A large one's search is that of a graph (HNSW), so a neighbor may
+be overlooked: a miss. That is rare but where thousands of questions differ in a number only: groups of points that are
+much nearer to each other than to all others have few links to the rest, and may not be found at all.
 How the server is reached is the business of `redis`. Entry point: `VectorSets`.
 """
 
@@ -20,10 +22,13 @@ from .door import Vector, blob, of_unit_interval, ordered
 
 LINKED = 200
 """Candidates that an insertion keeps at hand: Redis' default."""
-EXPLORED = 64
-"""Candidates that a search keeps at hand at the least, and 8 for each neighbor wanted.
+WHOLE = 2000
+"""Points up to which all are compared: that takes no longer than the graph (measured: 0.5 ms at 256 dimensions)."""
+EXPLORED = 128
+"""Candidates that a search of the graph keeps at hand at the least, and 8 for each neighbor wanted.
 
-Measured on 85,000 clustered points of 256 numbers: 50 and 200 found every one of the 5 nearest, 200 in twice the time.
+Measured on 18,000 real questions (Banking77 and CLINC150, 256 numbers): 64, 128 and 200 find the nearest of all for
+98.7, 99.3 and 99.7 of 100, in 0.8, 1.2 and 1.6 ms.
 """
 ROUNDS = 4
 """Searches for one question at the most, each after the expired points of the last were removed."""
@@ -65,7 +70,7 @@ class VectorSets:
         found: list[Neighbor] = []
         explored = max(EXPLORED, 8 * count)
         for _ in range(ROUNDS):
-            answer = await client.execute_command("EVAL", SEARCH, 1, name, blob(vector), count, explored)
+            answer = await client.execute_command("EVAL", SEARCH, 1, name, blob(vector), count, explored, WHOLE)
             found, expired = [], []
             for key, score, about in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
                 neighbor, alive = _told(key, float(score), about, self._clock())
@@ -114,7 +119,9 @@ def _told(key: bytes, score: float, about: bytes | None, now: float) -> tuple[Ne
 QUANTIZATIONS = {"none": ("NOQUANT", ""), "int8": ("Q8", "8"), "binary": ("BIN", "1")}
 """Name of the setting -> the command's word, and a mark in the key: a set cannot change how it keeps its numbers."""
 SEARCH = """
-local near = redis.call('VSIM', KEYS[1], 'FP32', ARGV[1], 'WITHSCORES', 'COUNT', ARGV[2], 'EF', ARGV[3])
+local how = {'EF', ARGV[3]}
+if redis.call('VCARD', KEYS[1]) <= tonumber(ARGV[4]) then how = {'TRUTH'} end
+local near = redis.call('VSIM', KEYS[1], 'FP32', ARGV[1], 'WITHSCORES', 'COUNT', ARGV[2], unpack(how))
 local told = {}
 for at = 1, #near, 2 do
   told[#told + 1] = near[at]
