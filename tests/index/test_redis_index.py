@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from llmcache.addresses import Address, parse_url
 from llmcache.chat import BackendError
+from llmcache.index import redis_sets
 from llmcache.index.redis import RedisIndex
 from llmcache.index.redis_sets import QUANTIZATIONS
 from support.absent import missing
@@ -172,3 +173,28 @@ async def test_groups_of_nearly_equal_questions_hide_nobody(server):
         await index.add(A, [point(number, vector) for number, vector in enumerate(places)])
         found = [(await index.nearest(A, vector, 1))[0].key for vector in places]
     assert found == [point(number, vector).key for number, vector in enumerate(places)]
+
+
+async def test_where_the_graph_knows_nothing_near_all_are_compared(server, monkeypatch):
+    """The nearest and their scores are those of a whole search; what has expired is none of them, and goes.
+
+    Here the graph tells one neighbor only, and what it tells counts as far away.
+    """
+    monkeypatch.setattr(redis_sets, "WHOLE", 0)
+    monkeypatch.setattr(redis_sets, "SEARCH", redis_sets.SEARCH.replace("ARGV[2], unpack", "0 + 1, unpack"))
+    monkeypatch.setattr(redis_sets, "FAR", 2.0)
+    clock = Clock()
+    points = [point(number, vector) for number, vector in enumerate(vectors(40, dim=16))]
+    brief = point(40, points[0].vector, expires=NOW + 5)
+    async with opened(parse_url(server.url), clock=clock) as index:
+        await index.add(A, [*points, brief])
+        clock.now += 10
+        right = expected(points, points[0].vector, 5)
+        found = await index.nearest(A, points[0].vector, 5)
+        assert [near.key for near in found] == [key for key, _ in right[:4]]  # the expired one is removed
+        found = await index.nearest(A, points[0].vector, 5)
+        assert [near.key for near in found] == [key for key, _ in right]
+        assert [near.similarity for near in found] == pytest.approx([score for _, score in right], abs=1e-5)
+        assert found[1].question == f"question {int(found[1].key, 16)}"
+        monkeypatch.setattr(redis_sets, "SPARED", 30)
+        assert len(await index.nearest(A, points[0].vector, 5)) == 1
