@@ -185,7 +185,8 @@ async def test_where_the_graph_knows_nothing_near_all_are_compared(server, monke
     monkeypatch.setattr(redis_sets, "FAR", 2.0)
     clock = Clock()
     points = [point(number, vector) for number, vector in enumerate(vectors(40, dim=16))]
-    brief = point(40, points[0].vector, expires=NOW + 5)
+    second = points[0].vector + 0.1 * points[1].vector
+    brief = point(40, second / np.linalg.norm(second), expires=NOW + 5)
     async with opened(parse_url(server.url), clock=clock) as index:
         await index.add(A, [*points, brief])
         clock.now += 10
