@@ -81,6 +81,26 @@ def test_nobody_waits_longer_than_for_a_provider() -> None:
     clock.run(long)
 
 
+def test_many_who_wait_for_another_process_give_up_one_by_one() -> None:
+    """Each in his time, and none of them asks upstream because others before him gave up."""
+
+    async def long() -> None:
+        made, locks, loop, begun = await world(), Elsewhere(), asyncio.get_running_loop(), list[float]()
+        made.engine.locks = locks
+        made.engine.__post_init__()
+        calls = []
+        for _ in range(6):
+            calls.append(called(made))
+            begun.append(loop.time())
+            await asyncio.sleep(1)
+        for call, since in zip(calls, begun, strict=True):
+            assert (await call)[0].kind == "stale-if-error"
+            assert loop.time() - since == pytest.approx(30.0)
+        await made.engine.close()
+
+    clock.run(long)
+
+
 def test_nobody_waits_longer_for_another_process() -> None:
     """Another one here goes on waiting in his place, and a lock that was ours by then is given back."""
 

@@ -106,8 +106,8 @@ class Crowd:
             return ticket.fallback, None
 
     async def _join(self, ticket: Ticket, reason: str, ended: int, client: Client | None) -> Joined:
-        flights = self.flights
-        for _ in range(LEADERS):
+        flights, waited = self.flights, 0
+        while waited < LEADERS:
             if flights.landed_since(ticket.key, ended):  # what was not there when we looked may be there now
                 ended = flights.ended
                 if isinstance(found := await self._found(ticket), Hit):
@@ -120,7 +120,7 @@ class Crowd:
                 return Followed(ending), None
             if client is not None and not client.connected:
                 return Bypass("client-left"), None
-            ended = flights.ended
+            ended, waited = flights.ended, waited + (ending is not Ending.UNSENT)
             after = await self._after(ticket, ending)
             if isinstance(after, Hit):
                 return after, None
@@ -136,17 +136,24 @@ class Crowd:
             hit = await self._elsewhere(self._locks, ticket.flight, ticket, client)
         except (BackendError, TimeoutError):  # the store is down or slow: nobody waits for it
             return Miss(reason), ticket
-        except BaseException as error:  # one who waits no longer is as good as gone, and another may lead
-            self.abandoned(ticket, left=isinstance(error, asyncio.CancelledError))
+        except asyncio.CancelledError:  # one who waits no longer is as good as gone, and another may lead
+            self._end_unsent(ticket, ticket.flight)
+            raise
+        except BaseException:
+            self.abandoned(ticket)
             raise
         if isinstance(hit, Hit):
             self.flights.end(ticket.flight, Ending.RECORDED)
             self.over(ticket)
             return hit, None
         if client is not None and not client.connected:
-            self.abandoned(ticket, left=True)
+            self._end_unsent(ticket, ticket.flight)
             return Bypass("client-left"), None
         return Miss(reason), ticket
+
+    def _end_unsent(self, ticket: Ticket, flight: Flight) -> None:
+        self.flights.end(flight, Ending.UNSENT)
+        self.over(ticket)
 
     async def _elsewhere(self, locks: Locks, flight: Flight, ticket: Ticket, client: Client | None) -> Hit | None:
         """Return what another process fetches; None when it is for us to do, with the lock or without it."""
@@ -195,7 +202,7 @@ class Crowd:
         found = await self._found(ticket)
         if isinstance(found, Hit):
             return found
-        return ending in (Ending.LEFT, Ending.DOWN) or found.startswith("form-")
+        return ending in (Ending.LEFT, Ending.UNSENT, Ending.DOWN) or found.startswith("form-")
 
     async def _found(self, ticket: Ticket) -> Hit | str:
         found = await self._find(ticket)

@@ -34,6 +34,8 @@ class Ending(enum.Enum):
     """Upstream cannot answer now: somebody else may lead, but those who have an expired answer."""
     LEFT = enum.auto()
     """The leader's client went away, or its call was found wrong: somebody else may lead."""
+    UNSENT = enum.auto()
+    """The leader waited for another process, and waits no longer: somebody else may lead, as if he had not been."""
     LATE = enum.auto()
     """It is still under way, but nothing was heard of it for too long."""
 
