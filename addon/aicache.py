@@ -92,7 +92,7 @@ class AiCache:
         if self._resting:
             self._resting.wake(updated)
         if ctx.master.addons.get(self._orphans.name) is None:
-            ctx.master.addons.add(self._orphans)
+            ctx.master.addons.add(self._orphans)  # at the end of the chain, behind whoever chooses a layer
         if "termlog_verbosity" in updated:
             calls_log.setLevel(LEVELS.get(ctx.options.termlog_verbosity, logging.INFO))
         if updated & OPTIONS:
@@ -374,10 +374,11 @@ class AiCache:
 
     def done(self) -> Awaitable[None] | None:
         """Store what was accepted. Returns a task: mitmproxy awaits it, or lets it run on after a reload."""
+        ending = ctx.master.should_exit.is_set()
         if self._resting:
-            self._resting.end(ending=ctx.master.should_exit.is_set())
+            self._resting.end(ending=ending)
             self._resting = None
-        if ctx.master.addons.get(self._orphans.name) is self._orphans and not ctx.master.should_exit.is_set():
+        if ctx.master.addons.get(self._orphans.name) is self._orphans and not ending:
             ctx.master.addons.remove(self._orphans)
         if self.engine is None:
             return None

@@ -72,7 +72,7 @@ class Orphans:
             if above is None:
                 data.layer = ours
             else:
-                above.child_layer = ours  # type: ignore[attr-defined]
+                above.child_layer = ours  # type: ignore[attr-defined]  # each layer with one calls it so, no base class does
 
     async def client_disconnected(self, client: connection.Client) -> None:
         """Return when nothing is left of what *client* asked for: mitmproxy closes its connections upstream then."""

@@ -34,7 +34,7 @@ Measured on 18,000 real questions (Banking77 and CLINC150, 256 numbers): 64, 128
 SPARED = 10_000
 """Points up to which all are compared where the graph found none of `FAR`: 5 ms, on a thread of the server."""
 FAR = 0.6
-"""Cosine below which no neighbor is of use, whatever the embedder: nobody's threshold is lower."""
+"""Cosine of which the nearest falls short where the graph missed a group; a question with no near one does so, too."""
 ROUNDS = 4
 """Searches for one question at the most, each after the expired points of the last were removed."""
 GRACE = 60

@@ -39,8 +39,12 @@ def unequal(mine: Iterable[str], theirs: Iterable[str]) -> str:
     mine, theirs = list(mine), list(theirs)
     if mine == theirs:
         return ""
-    left = list(theirs)
-    only = [item for item in mine if item not in left or left.remove(item)]  # type: ignore[func-returns-value]
+    only, left = list[str](), list(theirs)
+    for item in mine:
+        if item in left:
+            left.remove(item)
+        else:
+            only.append(item)
     return f"{_shown(only)} ≠ {_shown(left)}" if only or left else f"{_shown(mine)} ≠ {_shown(theirs)}"
 
 
